@@ -1,0 +1,3 @@
+//! The `fabric-gate` program.
+
+fn main() {}

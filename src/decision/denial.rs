@@ -1,0 +1,181 @@
+//! Refusals by rule: a closed list and its table.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::RefusalFacts;
+
+/// Why a rule refused a request. The list is closed: what is not here is not a denial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    missing_docs,
+    reason = "each code is described by its title in the table below"
+)]
+pub enum DenialCode {
+    RequestRejected,
+    RequestTimeout,
+    TenantRequired,
+    TenantInvalid,
+    CredentialsMissing,
+    TokenInvalid,
+    TokenExpired,
+    ApiKeyExpired,
+    SignatureInvalid,
+    RoleRequired,
+    ScopeRequired,
+    Forbidden,
+    TenantUnknown,
+    TenantSuspended,
+    /// The request declares another tenant than its credential, and only reads (GET, HEAD).
+    TenantMismatchRead,
+    /// The same for any other method.
+    TenantMismatch,
+    NotFound,
+    MethodNotAllowed,
+    BodyTooLarge,
+    EncodingUnsupported,
+}
+
+impl DenialCode {
+    /// Every code, for tests and documentation.
+    pub const ALL: [Self; 20] = [
+        Self::RequestRejected,
+        Self::RequestTimeout,
+        Self::TenantRequired,
+        Self::TenantInvalid,
+        Self::CredentialsMissing,
+        Self::TokenInvalid,
+        Self::TokenExpired,
+        Self::ApiKeyExpired,
+        Self::SignatureInvalid,
+        Self::RoleRequired,
+        Self::ScopeRequired,
+        Self::Forbidden,
+        Self::TenantUnknown,
+        Self::TenantSuspended,
+        Self::TenantMismatchRead,
+        Self::TenantMismatch,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::BodyTooLarge,
+        Self::EncodingUnsupported,
+    ];
+
+    /// Code, status and title.
+    pub const fn facts(self) -> RefusalFacts {
+        let (code, status, title) = match self {
+            Self::RequestRejected => (
+                "request_rejected",
+                400,
+                "The request is ambiguous or malformed",
+            ),
+            Self::RequestTimeout => ("request_timeout", 408, "The request did not arrive in time"),
+            Self::TenantRequired => (
+                "tenant_required",
+                400,
+                "The X-Fabric-Tenant header is required",
+            ),
+            Self::TenantInvalid => ("tenant_invalid", 400, "The tenant id is not well-formed"),
+            Self::CredentialsMissing => ("credentials_missing", 401, "Credentials are required"),
+            Self::TokenInvalid => ("token_invalid", 401, "The credential is not valid"),
+            Self::TokenExpired => ("token_expired", 401, "The token has expired"),
+            Self::ApiKeyExpired => ("api_key_expired", 401, "The API key has expired"),
+            Self::SignatureInvalid => ("signature_invalid", 401, "The signature is not valid"),
+            Self::RoleRequired => ("role_required", 403, "A role is missing"),
+            Self::ScopeRequired => ("scope_required", 403, "A scope is missing"),
+            Self::Forbidden => ("forbidden", 403, "A rule forbids the request"),
+            Self::TenantUnknown => ("tenant_unknown", 403, "The tenant is not known"),
+            Self::TenantSuspended => ("tenant_suspended", 403, "The tenant is suspended"),
+            Self::TenantMismatchRead => ("tenant_mismatch", 404, "Not found"),
+            Self::TenantMismatch => ("tenant_mismatch", 403, "The request names another tenant"),
+            Self::NotFound => ("not_found", 404, "Not found"),
+            Self::MethodNotAllowed => ("method_not_allowed", 405, "The method is not allowed"),
+            Self::BodyTooLarge => ("body_too_large", 413, "The request body is too large"),
+            Self::EncodingUnsupported => (
+                "encoding_unsupported",
+                415,
+                "The content encoding is not supported",
+            ),
+        };
+        RefusalFacts {
+            code,
+            status,
+            title,
+            retry_after: None,
+        }
+    }
+}
+
+/// A refusal by rule, with what the caller may know about it and what only the log may.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Denial {
+    /// Which line of the table.
+    pub code: DenialCode,
+    /// What helps the caller mend the request; never names another tenant or a secret.
+    pub detail: Option<Cow<'static, str>>,
+    /// The `[[rules]]` entry that forbade it.
+    pub rule: Option<Arc<str>>,
+    /// Methods the path takes, for `Allow` (RFC 9110 section 15.5.6).
+    pub allow: Option<Arc<str>>,
+    /// Role or scope names for the `WWW-Authenticate` challenge (RFC 6750 section 3).
+    pub required: Option<Arc<str>>,
+}
+
+impl Denial {
+    /// A denial without further detail.
+    pub const fn new(code: DenialCode) -> Self {
+        Self {
+            code,
+            detail: None,
+            rule: None,
+            allow: None,
+            required: None,
+        }
+    }
+
+    /// The same denial with a sentence for the caller.
+    pub fn because(code: DenialCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            detail: Some(detail.into()),
+            ..Self::new(code)
+        }
+    }
+
+    /// The `WWW-Authenticate` value that goes with this denial, if its status asks for one
+    /// (RFC 9110 section 11.6.1, RFC 6750 section 3.1).
+    pub fn challenge(&self) -> Option<String> {
+        let error = match self.code {
+            DenialCode::CredentialsMissing => {
+                return Some("Bearer realm=\"fabric-gate\"".to_owned());
+            }
+            DenialCode::TokenInvalid | DenialCode::TokenExpired => "invalid_token",
+            DenialCode::ApiKeyExpired | DenialCode::SignatureInvalid => {
+                return Some("Bearer realm=\"fabric-gate\"".to_owned());
+            }
+            DenialCode::ScopeRequired => "insufficient_scope",
+            DenialCode::RequestRejected
+            | DenialCode::RequestTimeout
+            | DenialCode::TenantRequired
+            | DenialCode::TenantInvalid
+            | DenialCode::RoleRequired
+            | DenialCode::Forbidden
+            | DenialCode::TenantUnknown
+            | DenialCode::TenantSuspended
+            | DenialCode::TenantMismatchRead
+            | DenialCode::TenantMismatch
+            | DenialCode::NotFound
+            | DenialCode::MethodNotAllowed
+            | DenialCode::BodyTooLarge
+            | DenialCode::EncodingUnsupported => return None,
+        };
+        let mut challenge = format!("Bearer realm=\"fabric-gate\", error=\"{error}\"");
+        if self.code == DenialCode::TokenExpired {
+            challenge.push_str(", error_description=\"the token has expired\"");
+        }
+        if let (DenialCode::ScopeRequired, Some(scope)) = (self.code, &self.required) {
+            challenge.push_str(&format!(", scope=\"{scope}\""));
+        }
+        Some(challenge)
+    }
+}

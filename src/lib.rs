@@ -1,0 +1,21 @@
+//! Fabric Gate: the policy enforcement point that makes an unmodified agent backend safe for many
+//! tenants.
+//!
+//! The life of a request:
+//!
+//! 1. [`proxy`] reads the head, refuses framing that two parties could read differently,
+//! 2. [`pipeline`] takes the target as it stands or refuses it: one canonical form, decided on and forwarded,
+//! 3. [`policy`] finds the route in the snapshot this request keeps to its end,
+//! 4. [`identity`] turns the credential into a `Principal`, bound to one tenant,
+//! 5. [`pipeline`] holds every tenant the request names against the credential's,
+//! 6. [`policy`] decides by roles, scopes and rules; [`decision`] says what is answered otherwise,
+//! 7. [`proxy`] strips what the caller claimed to be, sets who it is, and passes the request on,
+//! 8. the backend's answer goes back, read whole first where its status depends on its body,
+//! 9. [`audit`] holds one chained record of it, and [`telemetry`] counts it.
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod decision;
+pub mod identity;
+pub mod policy;
+pub mod tenant;

@@ -1,0 +1,303 @@
+//! One compiled generation of the policy files.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+
+use crate::identity::RoutePattern;
+use crate::identity::settings::{
+    ApiKeySettings, ClientCertificateSettings, DevelopmentSettings, IssuerSettings, WebhookSettings,
+};
+use crate::tenant::{TenantGrammar, TenantId};
+
+/// Digest of the policy files: 32 bytes, printed as the first 16 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Revision {
+    digest: [u8; 32],
+    text: Arc<str>,
+}
+
+impl Revision {
+    /// The revision with this digest.
+    pub fn new(digest: [u8; 32]) -> Self {
+        let text = digest
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>();
+        Self {
+            digest,
+            text: text.into(),
+        }
+    }
+
+    /// All 32 bytes.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// The printed form.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// All policy files, compiled.
+#[derive(Debug)]
+pub struct PolicySnapshot {
+    /// Which files these were.
+    pub revision: Revision,
+    /// `[[issuers]]`.
+    pub issuers: Vec<IssuerSettings>,
+    /// `[[api_keys]]`.
+    pub api_keys: Vec<ApiKeySettings>,
+    /// `[[webhooks]]`.
+    pub webhooks: Vec<WebhookSettings>,
+    /// `[[client_certificates]]`.
+    pub client_certificates: Vec<ClientCertificateSettings>,
+    /// `[development]`.
+    pub development: Option<DevelopmentSettings>,
+    /// `[tenancy]`.
+    pub tenancy: Tenancy,
+    /// `[[tenants]]`, by id.
+    pub tenants: HashMap<TenantId, TenantPolicy>,
+    /// `[defaults]`.
+    pub defaults: Limits,
+    /// `[[upstreams]]`.
+    pub upstreams: Vec<Arc<UpstreamPolicy>>,
+    /// `[[routes]]`.
+    pub routes: Vec<Arc<RoutePolicy>>,
+    /// Path and method to route.
+    pub router: super::Router,
+    /// `[[rules]]`.
+    pub rules: Vec<Rule>,
+    /// `[memory] shared_write_roles`.
+    pub shared_write_roles: Vec<Arc<str>>,
+}
+
+/// `[tenancy]`.
+#[derive(Clone, Debug)]
+pub struct Tenancy {
+    /// Grammar of tenant ids.
+    pub grammar: TenantGrammar,
+    /// What to do with a valid credential of an unlisted tenant.
+    pub unknown: UnknownTenant,
+    /// Hardened mode by policy file (the environment can force it as well).
+    pub header_required: bool,
+}
+
+/// What becomes of a tenant that no file lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownTenant {
+    /// `tenant_unknown`.
+    Deny,
+    /// It gets the defaults.
+    Provision,
+}
+
+/// `[[tenants]]`.
+#[derive(Clone, Debug)]
+pub struct TenantPolicy {
+    /// Refused whatever the credential says.
+    pub suspended: bool,
+    /// Its own limits over the defaults.
+    pub limits: Limits,
+}
+
+/// Limits that hold per tenant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest request body in bytes.
+    pub body_bytes: Option<u64>,
+}
+
+/// Where the backend listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum UpstreamAddress {
+    /// Host name or address, and port.
+    Tcp {
+        /// Host without brackets.
+        host: String,
+        /// Port.
+        port: u16,
+        /// Speak TLS.
+        tls: bool,
+    },
+    /// A unix socket.
+    Unix(std::path::PathBuf),
+}
+
+/// What becomes of the caller's credential on the way to the backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpstreamAuthorization {
+    /// Passed on.
+    Forward,
+    /// Removed.
+    Strip,
+    /// Replaced by `Bearer` and the secret under this handle; `{tenant}` stands for the tenant.
+    Handle(String),
+}
+
+/// Which HTTP version to speak to the backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2, by ALPN on TLS and by prior knowledge on plain connections.
+    Http2,
+}
+
+/// `[[upstreams]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamPolicy {
+    /// Name.
+    pub name: Arc<str>,
+    /// Where it listens.
+    pub address: UpstreamAddress,
+    /// HTTP version.
+    pub protocol: UpstreamProtocol,
+    /// The caller's credential.
+    pub authorization: UpstreamAuthorization,
+    /// PEM file with the roots its certificate is checked against; the system's when absent.
+    pub ca: Option<std::path::PathBuf>,
+    /// Longest wait for a connection.
+    pub connect_timeout: Duration,
+}
+
+/// Ambiguous spellings of a path that a route may opt into.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PathAllowances {
+    /// `%2F` inside a segment.
+    pub encoded_slash: bool,
+    /// `;` parameters.
+    pub semicolon: bool,
+    /// `//`.
+    pub double_slash: bool,
+    /// `%25`: a percent sign in an id, which a second decoding would take for an escape.
+    pub encoded_percent: bool,
+    /// Escapes of characters that need none (`%41`).
+    pub needless_escape: bool,
+}
+
+/// Where a value is taken from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Extractor {
+    /// A `{parameter}` of the route's path.
+    Path(String),
+    /// A query parameter.
+    Query(String),
+    /// A header, in lower case.
+    Header(String),
+    /// A place in a JSON body (RFC 6901 reference tokens; `*` is every element of an array).
+    Body(Vec<String>),
+}
+
+/// Where a credential may stand in a request of a route.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum CredentialPlace {
+    /// `Authorization: Bearer`.
+    Bearer,
+    /// `X-Api-Key`.
+    ApiKeyHeader,
+    /// The TLS client certificate.
+    ClientCertificate,
+    /// A query parameter of this name; it is removed before the request is forwarded.
+    Query(String),
+}
+
+/// `[[routes]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoutePolicy {
+    /// Name: `session.read`.
+    pub name: Arc<str>,
+    /// Index into [`PolicySnapshot::upstreams`].
+    pub upstream: Arc<UpstreamPolicy>,
+    /// Methods; never empty.
+    pub methods: Vec<Method>,
+    /// Path template in matchit syntax.
+    pub path: Arc<str>,
+    /// Any of these roles; empty is anyone.
+    pub roles: Vec<Arc<str>>,
+    /// All of these scopes.
+    pub scopes: Vec<Arc<str>>,
+    /// No credential is asked.
+    pub public: bool,
+    /// A health page: may stay public in hardened mode.
+    pub health: bool,
+    /// Upgrades to WebSocket are passed.
+    pub websocket: bool,
+    /// The route writes memory that the whole tenant shares.
+    pub shared_memory_write: bool,
+    /// Other places that declare the tenant.
+    pub tenant_from: Vec<Extractor>,
+    /// The answer must not name another tenant here.
+    pub guard_tenant: Vec<Extractor>,
+    /// Where a credential may stand.
+    pub credentials: Vec<CredentialPlace>,
+    /// Ambiguous spellings the backend needs.
+    pub path_allows: PathAllowances,
+    /// Longest wait for the backend's answer to begin.
+    pub timeout: Duration,
+    /// Longest silence inside an answer.
+    pub stream_idle: Duration,
+    /// Largest request body; the tenant's limit holds as well.
+    pub body_bytes: Option<u64>,
+    /// What audit records call it: `read`, `write`, `delete`.
+    pub action: Arc<str>,
+}
+
+impl RoutePolicy {
+    /// Whether the request body has to be read before the decision.
+    pub fn needs_request_body(&self) -> bool {
+        self.tenant_from
+            .iter()
+            .any(|extractor| matches!(extractor, Extractor::Body(_)))
+    }
+
+    /// Whether the answer's body has to be read before its status is sent.
+    pub fn needs_response_body(&self) -> bool {
+        !self.guard_tenant.is_empty()
+    }
+}
+
+/// Whether a rule permits or forbids. A forbid wins over every permit (deny-overrides,
+/// XACML 3.0 appendix C.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Stands in for the route's `roles`; scopes and tenancy hold all the same.
+    Permit,
+    /// Refused, whatever roles and permits say.
+    Forbid,
+}
+
+/// Whether a rule takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleMode {
+    /// It does.
+    Enforce,
+    /// It is recorded as would-deny only.
+    Shadow,
+}
+
+/// `[[rules]]`. Every condition that is present has to hold; each is a list of alternatives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Name.
+    pub name: Arc<str>,
+    /// Permit or forbid.
+    pub effect: Effect,
+    /// Enforced or recorded only.
+    pub mode: RuleMode,
+    /// Route names.
+    pub routes: Option<Vec<RoutePattern>>,
+    /// Methods.
+    pub methods: Option<Vec<Method>>,
+    /// Tenants.
+    pub tenants: Option<Vec<TenantId>>,
+    /// Users.
+    pub users: Option<Vec<Arc<str>>>,
+    /// Roles: the caller has any of them.
+    pub roles: Option<Vec<Arc<str>>>,
+}
