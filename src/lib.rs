@@ -14,6 +14,7 @@
 //! 9. [`audit`] holds one chained record of it, and [`telemetry`] counts it.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod clock;
 pub mod decision;
 pub mod identity;

@@ -1,0 +1,309 @@
+//! What stands in a record, and its text.
+//!
+//! A record's *body* is the part between its sequence number and its place in the chain; the
+//! writer thread adds those. There is no field for a credential, a query string or a body, so none
+//! can get in: a path is the route's template, or, where no route was found, the raw path up to its
+//! query.
+
+use std::sync::Arc;
+
+use super::json::{push_number, push_string, push_timestamp};
+use crate::clock::Timestamp;
+use crate::identity::{Delegation, Principal, PrincipalKind, UserId};
+use crate::tenant::TenantId;
+
+/// Longest identifier that is kept whole, in bytes.
+const LONGEST_TEXT: usize = 512;
+/// Longest raw path that is kept whole, in bytes.
+const LONGEST_PATH: usize = 1024;
+/// Most entries of a list that are kept.
+const MOST_ENTRIES: usize = 100;
+
+/// One request, however it ended. Text longer than 512 bytes (raw paths: 1024) is cut and ends in
+/// `…`; lists keep their first 100 entries.
+#[derive(Clone, Debug)]
+pub struct RequestRecord<'a> {
+    /// When the request arrived.
+    pub ts: Timestamp,
+    /// Its id, as answered to the caller.
+    pub request_id: &'a str,
+    /// W3C trace id, if any.
+    pub trace_id: Option<&'a str>,
+    /// Who called; `None` where no credential was verified.
+    pub caller: Option<Caller<'a>>,
+    /// HTTP method as received.
+    pub method: &'a str,
+    /// Path.
+    pub path: RecordedPath<'a>,
+    /// Route name; `None` where no route was found.
+    pub route: Option<&'a str>,
+    /// What the route does: `read`, `write`, `delete`.
+    pub action: Option<&'a str>,
+    /// The resource that was named.
+    pub resource: Option<RecordedResource<'a>>,
+    /// Tool of an MCP call.
+    pub tool: Option<&'a str>,
+    /// Model of a completion.
+    pub model: Option<&'a str>,
+    /// Permit or deny.
+    pub decision: RecordedDecision,
+    /// `ok`, or the refusal's code.
+    pub reason: &'a str,
+    /// The rule that decided.
+    pub rule: Option<&'a str>,
+    /// `false` where the decision was recorded without being enforced.
+    pub enforced: bool,
+    /// Shadow rules that would have refused; left out of the record when empty.
+    pub would_deny: &'a [Arc<str>],
+    /// The tenant the request declared, where it is not the caller's; bytes of a stranger.
+    pub declared_tenant: Option<&'a [u8]>,
+    /// Status answered; `None` if the caller left before.
+    pub status: Option<u16>,
+    /// Upstream name.
+    pub upstream: Option<&'a str>,
+    /// Status the upstream answered.
+    pub upstream_status: Option<u16>,
+    /// Cost in USD as a decimal.
+    pub cost_usd: Option<&'a str>,
+    /// Tokens used.
+    pub tokens: Option<TokenCounts>,
+    /// Revision of the price list.
+    pub price_revision: Option<&'a str>,
+    /// From arrival to the answer's last byte, in microseconds.
+    pub latency_us: u64,
+    /// Bytes of the request's body.
+    pub bytes_in: u64,
+    /// Bytes of the answer's body.
+    pub bytes_out: u64,
+    /// Revision of the policy that decided.
+    pub policy_revision: Option<&'a str>,
+}
+
+/// The verified caller, as far as it is recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// Tenant.
+    pub tenant: &'a TenantId,
+    /// User.
+    pub user: &'a UserId,
+    /// Kind.
+    pub kind: PrincipalKind,
+    /// Roles.
+    pub roles: &'a [Arc<str>],
+    /// Who acts for whom.
+    pub delegation: &'a Delegation,
+    /// By which credential: `jwt:corp`.
+    pub auth_method: &'a str,
+    /// `jti`, key name or delivery; never a secret.
+    pub token_id: Option<&'a str>,
+}
+
+impl<'a> From<&'a Principal> for Caller<'a> {
+    fn from(principal: &'a Principal) -> Self {
+        Self {
+            tenant: principal.tenant(),
+            user: principal.user(),
+            kind: principal.kind(),
+            roles: principal.roles(),
+            delegation: principal.delegation(),
+            auth_method: principal.method().as_str(),
+            token_id: principal.token_id(),
+        }
+    }
+}
+
+/// The path in a record.
+#[derive(Clone, Copy, Debug)]
+pub enum RecordedPath<'a> {
+    /// The template of the route.
+    Template(&'a str),
+    /// The target as received; only what stands before `?` or `#` is recorded.
+    Unrouted(&'a [u8]),
+}
+
+/// What was permitted or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordedDecision {
+    /// Permitted; the request may still have failed later.
+    Permit,
+    /// Refused, by rule or because nothing could be decided.
+    Deny,
+}
+
+impl RecordedDecision {
+    /// The word in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Permit => "permit",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// A thing on a backend.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordedResource<'a> {
+    /// `session`, `task`, …
+    pub kind: &'a str,
+    /// Its id on the backend.
+    pub id: &'a str,
+}
+
+/// Tokens of a model call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenCounts {
+    /// Read.
+    pub input: u64,
+    /// Written.
+    pub output: u64,
+    /// Of those read, taken from the provider's cache.
+    pub cache_read: u64,
+}
+
+impl RequestRecord<'_> {
+    /// Appends the body; `instance` is JSON already.
+    pub(super) fn write_body(&self, out: &mut Vec<u8>, instance: &[u8]) {
+        out.extend_from_slice(b"\"kind\":\"request\",\"ts\":");
+        push_timestamp(out, self.ts);
+        text(out, b",\"request_id\":", self.request_id);
+        optional(out, b",\"trace_id\":", self.trace_id);
+        self.write_caller(out);
+        text(out, b",\"method\":", self.method);
+        out.extend_from_slice(b",\"path\":");
+        self.path.write(out);
+        optional(out, b",\"route\":", self.route);
+        optional(out, b",\"action\":", self.action);
+        out.extend_from_slice(b",\"resource\":");
+        match self.resource {
+            Some(resource) => {
+                text(out, b"{\"kind\":", resource.kind);
+                text(out, b",\"id\":", resource.id);
+                out.push(b'}');
+            }
+            None => out.extend_from_slice(b"null"),
+        }
+        optional(out, b",\"tool\":", self.tool);
+        optional(out, b",\"model\":", self.model);
+        text(out, b",\"decision\":", self.decision.as_str());
+        text(out, b",\"reason\":", self.reason);
+        optional(out, b",\"rule\":", self.rule);
+        out.extend_from_slice(if self.enforced {
+            b",\"enforced\":true"
+        } else {
+            b",\"enforced\":false"
+        });
+        if !self.would_deny.is_empty() {
+            list(out, b",\"would_deny\":", self.would_deny);
+        }
+        out.extend_from_slice(b",\"declared_tenant\":");
+        match self.declared_tenant {
+            Some(declared) => push_string(out, declared, LONGEST_TEXT),
+            None => out.extend_from_slice(b"null"),
+        }
+        self.write_outcome(out);
+        out.extend_from_slice(b",\"instance\":");
+        out.extend_from_slice(instance);
+    }
+
+    fn write_caller(&self, out: &mut Vec<u8>) {
+        let Some(caller) = &self.caller else {
+            out.extend_from_slice(
+                b",\"tenant_id\":null,\"user_id\":null,\"principal\":null,\"roles\":[],\
+                  \"delegation_chain\":[],\"auth_method\":null,\"token_id\":null",
+            );
+            return;
+        };
+        text(out, b",\"tenant_id\":", caller.tenant.as_str());
+        text(out, b",\"user_id\":", caller.user.as_str());
+        text(out, b",\"principal\":", caller.kind.as_str());
+        list(out, b",\"roles\":", caller.roles);
+        list(out, b",\"delegation_chain\":", &caller.delegation.actors);
+        if caller.delegation.dropped > 0 {
+            number(
+                out,
+                b",\"delegation_dropped\":",
+                caller.delegation.dropped.into(),
+            );
+        }
+        text(out, b",\"auth_method\":", caller.auth_method);
+        optional(out, b",\"token_id\":", caller.token_id);
+    }
+
+    fn write_outcome(&self, out: &mut Vec<u8>) {
+        status(out, b",\"status\":", self.status);
+        optional(out, b",\"upstream\":", self.upstream);
+        status(out, b",\"upstream_status\":", self.upstream_status);
+        optional(out, b",\"cost_usd\":", self.cost_usd);
+        out.extend_from_slice(b",\"tokens\":");
+        match self.tokens {
+            Some(tokens) => {
+                number(out, b"{\"input\":", tokens.input);
+                number(out, b",\"output\":", tokens.output);
+                number(out, b",\"cache_read\":", tokens.cache_read);
+                out.push(b'}');
+            }
+            None => out.extend_from_slice(b"null"),
+        }
+        optional(out, b",\"price_revision\":", self.price_revision);
+        number(out, b",\"latency_us\":", self.latency_us);
+        number(out, b",\"bytes_in\":", self.bytes_in);
+        number(out, b",\"bytes_out\":", self.bytes_out);
+        optional(out, b",\"policy_revision\":", self.policy_revision);
+    }
+}
+
+impl RecordedPath<'_> {
+    fn write(self, out: &mut Vec<u8>) {
+        match self {
+            Self::Template(template) => push_string(out, template.as_bytes(), LONGEST_PATH),
+            Self::Unrouted(target) => {
+                // A query holds tokens often enough that it never gets here.
+                let path = target
+                    .split(|byte| matches!(byte, b'?' | b'#'))
+                    .next()
+                    .unwrap_or_default();
+                push_string(out, path, LONGEST_PATH);
+            }
+        }
+    }
+}
+
+pub(super) fn text(out: &mut Vec<u8>, name: &[u8], value: &str) {
+    out.extend_from_slice(name);
+    push_string(out, value.as_bytes(), LONGEST_TEXT);
+}
+
+pub(super) fn number(out: &mut Vec<u8>, name: &[u8], value: u64) {
+    out.extend_from_slice(name);
+    push_number(out, value);
+}
+
+fn optional(out: &mut Vec<u8>, name: &[u8], value: Option<&str>) {
+    out.extend_from_slice(name);
+    match value {
+        Some(value) => push_string(out, value.as_bytes(), LONGEST_TEXT),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+fn status(out: &mut Vec<u8>, name: &[u8], value: Option<u16>) {
+    out.extend_from_slice(name);
+    match value {
+        Some(value) => push_number(out, value.into()),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+fn list(out: &mut Vec<u8>, name: &[u8], values: &[Arc<str>]) {
+    out.extend_from_slice(name);
+    let mut separator = b'[';
+    for value in values.iter().take(MOST_ENTRIES) {
+        out.push(separator);
+        push_string(out, value.as_bytes(), LONGEST_TEXT);
+        separator = b',';
+    }
+    if separator == b'[' {
+        out.push(b'[');
+    }
+    out.push(b']');
+}

@@ -1,0 +1,6 @@
+//! The audit log from outside: what it promises to whoever operates it and whoever audits it.
+
+mod crash;
+mod lifecycle;
+mod sample;
+mod tamper;
