@@ -18,5 +18,6 @@ pub mod audit;
 pub mod clock;
 pub mod decision;
 pub mod identity;
+pub mod pipeline;
 pub mod policy;
 pub mod tenant;
