@@ -1,4 +1,7 @@
 //! What every request goes through before a backend sees it.
 
 pub mod canonical;
+pub mod declared_tenant;
 pub mod framing;
+pub mod identity_headers;
+pub mod query;
