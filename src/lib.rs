@@ -18,6 +18,7 @@ pub mod audit;
 pub mod clock;
 pub mod decision;
 pub mod identity;
+pub mod inspect;
 pub mod pipeline;
 pub mod policy;
 pub mod tenant;

@@ -5,3 +5,4 @@ pub mod declared_tenant;
 pub mod framing;
 pub mod identity_headers;
 pub mod query;
+pub mod trace_context;
