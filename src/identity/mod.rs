@@ -5,10 +5,16 @@
 //! fails is never tried as an API key, and a request that carries two kinds is refused before any
 //! of them is looked at.
 
+pub mod development_key;
+pub mod jwks;
+mod jwt;
 mod principal;
 pub mod settings;
+mod token_cache;
 
+pub use jwt::{TokenAuthenticator, VerifiedToken};
 pub use principal::{
     AuthMethod, Delegation, MAX_DELEGATION_DEPTH, MAX_USER_LENGTH, Principal, PrincipalKind,
     RoutePattern, UserId, UserIdError,
 };
+pub use token_cache::{DEFAULT_CAPACITY as DEFAULT_TOKEN_CAPACITY, TokenCache};
