@@ -1,0 +1,14 @@
+//! Tokens against real key servers: what gets in, what does not, and what an ill issuer costs.
+
+#[path = "../support/jwks_server.rs"]
+mod jwks_server;
+
+mod attacks;
+mod cache;
+mod development;
+mod gate;
+mod issuer_health;
+mod machine;
+mod principals;
+mod rotation;
+mod signer;
