@@ -1,0 +1,39 @@
+# `make` says what there is. The work is in scripts/ and benches/, which run without make as well.
+
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+.PHONY: help setup run test fmt lint release bench soak clean
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install what this machine lacks (Debian and kin; asks for sudo only if something is)
+	scripts/setup test
+
+run: ## start the gate before a sample backend and print calls to try; Ctrl-C stops everything
+	scripts/setup build
+	@exec scripts/run
+
+test: ## every test
+	scripts/test
+
+fmt: ## format the code
+	cargo fmt
+
+lint: ## what has to be clean before a commit
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+release: ## the binary to deploy: target/release/fabric-gate
+	cargo build --locked --release --bin fabric-gate
+
+bench: ## instructions and CPU time per request, against a pingora that decides nothing
+	scripts/setup bench
+	benches/run
+
+soak: ## ten minutes of load (SOAK_SECONDS); fails when memory or descriptors grow
+	scripts/setup bench
+	benches/run soak gate
+
+clean: ## remove what was built; data/ stays
+	cargo clean
