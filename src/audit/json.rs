@@ -19,7 +19,10 @@ pub(super) fn push_string(out: &mut Vec<u8>, text: &[u8], longest: usize) {
     };
     out.push(b'"');
     // INVARIANT: no early exit, so that the compiler can vectorise the look at each byte.
-    if kept.iter().fold(true, |plain, byte| plain & is_plain(*byte)) {
+    if kept
+        .iter()
+        .fold(true, |plain, byte| plain & is_plain(*byte))
+    {
         out.extend_from_slice(kept);
     } else {
         push_escaped(out, kept);

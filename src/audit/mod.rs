@@ -22,10 +22,14 @@
 //! **Lineages.** During an upgrade in place two processes write at once, each its own chain
 //! ([`files`]).
 
+mod backward;
 mod chain;
 mod checkpoint;
 mod event;
+mod export;
 mod files;
+mod filter;
+mod flat;
 mod health;
 mod intake;
 mod journal;
@@ -33,20 +37,27 @@ mod json;
 mod keys;
 mod lines;
 mod log;
+mod ocsf;
+mod query;
 mod record;
 mod recovery;
 mod settings;
 mod storage;
+mod tail;
 mod verify;
 mod writer;
 
 pub use chain::Problem;
 pub use event::Event;
+pub use export::{ExportError, ExportFormat, ExportSummary, export};
+pub use filter::Filter;
 pub use health::{AuditStats, AuditUnavailable};
 pub use intake::Ticket;
 pub use keys::{KeyError, LogKeys, LogSecret, SecretSource};
 pub use log::AuditLog;
+pub use query::{LARGEST_PAGE, Page, QueryError, query};
 pub use record::*;
 pub use recovery::OpenError;
 pub use settings::{Durability, OnFailure, Settings};
+pub use tail::tail;
 pub use verify::{Bad, LineageReport, Report, VerifyError, verify};

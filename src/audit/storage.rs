@@ -73,9 +73,9 @@ impl LogFile for DiskFile {
     fn in_place(&self, path: &Path, length: u64) -> io::Result<bool> {
         let ours = self.0.metadata()?;
         match std::fs::symlink_metadata(path) {
-            Ok(named) => Ok(
-                (named.dev(), named.ino()) == (ours.dev(), ours.ino()) && ours.len() == length
-            ),
+            Ok(named) => {
+                Ok((named.dev(), named.ino()) == (ours.dev(), ours.ino()) && ours.len() == length)
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }

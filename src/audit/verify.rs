@@ -93,11 +93,10 @@ pub fn verify(settings: &Settings) -> Result<Report, VerifyError> {
     let keys = LogKeys::load(&settings.secret)?;
     // Checkpoints first: a log that is in use only grows beyond what they say.
     let (anchors, forged) = anchors(&settings.checkpoints, &keys)?;
-    let mut lineages =
-        files::list(&settings.directory).map_err(|source| VerifyError::Io {
-            path: settings.directory.clone(),
-            source,
-        })?;
+    let mut lineages = files::list(&settings.directory).map_err(|source| VerifyError::Io {
+        path: settings.directory.clone(),
+        source,
+    })?;
     for lineage in anchors.keys() {
         lineages.entry(*lineage).or_default();
     }
@@ -173,7 +172,11 @@ impl<'check> LineageCheck<'check> {
             report: LineageReport {
                 lineage,
                 log_id: anchors.first().map(|anchor| anchor.log_id.clone()),
-                anchored_seq: anchors.iter().map(|anchor| anchor.head.seq).max().unwrap_or(0),
+                anchored_seq: anchors
+                    .iter()
+                    .map(|anchor| anchor.head.seq)
+                    .max()
+                    .unwrap_or(0),
                 ..LineageReport::default()
             },
         }

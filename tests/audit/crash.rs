@@ -43,7 +43,12 @@ fn no_durable_record_is_lost_over_twenty_kills() {
     let mut durable = Vec::new();
     for round in 0..20 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "crash::child_that_is_killed", "--ignored", "--nocapture"])
+            .args([
+                "--exact",
+                "crash::child_that_is_killed",
+                "--ignored",
+                "--nocapture",
+            ])
             .env(DIRECTORY, &sample.settings.directory)
             .stdout(Stdio::piped())
             .spawn()
@@ -73,7 +78,12 @@ fn no_durable_record_is_lost_over_twenty_kills() {
         .filter_map(|line| line["request_id"].as_str().map(str::to_owned))
         .collect();
     let lost: Vec<_> = durable.iter().filter(|id| !ids.contains(*id)).collect();
-    assert!(lost.is_empty(), "{} of {} are lost: {lost:?}", lost.len(), durable.len());
+    assert!(
+        lost.is_empty(),
+        "{} of {} are lost: {lost:?}",
+        lost.len(),
+        durable.len()
+    );
 }
 
 #[test]
@@ -88,7 +98,10 @@ fn a_torn_last_line_is_put_aside_and_told_of() {
     let torn = std::fs::read(file.with_extension("torn-1")).unwrap();
     assert_eq!(torn, b"{\"seq\":6,\"kind\":\"requ");
     let lines = sample.lines();
-    let told = lines.iter().find(|line| line["event"] == "recovered").unwrap();
+    let told = lines
+        .iter()
+        .find(|line| line["event"] == "recovered")
+        .unwrap();
     assert_eq!(told["torn_file"], "audit-0-00000001.torn-1");
     assert_eq!(told["bytes"], 21);
     sample.assert_good();

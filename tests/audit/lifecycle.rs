@@ -52,7 +52,10 @@ fn the_chain_goes_on_over_restarts_and_rotation() {
     for (index, pair) in lines.windows(2).enumerate() {
         assert_eq!(pair[0]["hash"], pair[1]["prev"], "at line {index}");
     }
-    assert_eq!(lines.len() as u64, verify(&sample.settings).unwrap().records);
+    assert_eq!(
+        lines.len() as u64,
+        verify(&sample.settings).unwrap().records
+    );
 }
 
 #[test]
@@ -99,7 +102,9 @@ fn a_file_that_was_renamed_removed_or_emptied_is_followed_by_another() {
     let log = sample.open();
     let sync = |number| {
         append(&log, "acme", number);
-        let ticket = log.event(&Event::PolicyRejected { problems: number }).unwrap();
+        let ticket = log
+            .event(&Event::PolicyRejected { problems: number })
+            .unwrap();
         log.wait_durable_blocking(ticket).unwrap();
     };
     sync(1);
@@ -107,15 +112,32 @@ fn a_file_that_was_renamed_removed_or_emptied_is_followed_by_another() {
     let kept = sample.settings.directory.join("kept");
     fs::rename(&first, &kept).unwrap();
     sync(2);
-    assert!(sample.settings.directory.join("audit-0-00000002.jsonl").exists());
+    assert!(
+        sample
+            .settings
+            .directory
+            .join("audit-0-00000002.jsonl")
+            .exists()
+    );
     let second = sample.settings.directory.join("audit-0-00000002.jsonl");
     let text = fs::read_to_string(&second).unwrap();
     assert!(text.lines().next().unwrap().contains("file_replaced"));
     // copytruncate of logrotate
-    fs::File::options().write(true).open(&second).unwrap().set_len(0).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&second)
+        .unwrap()
+        .set_len(0)
+        .unwrap();
     sync(3);
     assert_eq!(fs::metadata(&second).unwrap().len(), 0);
-    assert!(sample.settings.directory.join("audit-0-00000003.jsonl").exists());
+    assert!(
+        sample
+            .settings
+            .directory
+            .join("audit-0-00000003.jsonl")
+            .exists()
+    );
     drop(log);
     fs::rename(&kept, &first).unwrap();
     fs::write(&second, text).unwrap();
@@ -152,7 +174,11 @@ fn hostile_content_is_one_ascii_line_that_parses() {
     log.shutdown().unwrap();
     let bytes = fs::read(&sample.files()[0]).unwrap();
     assert!(bytes.iter().all(|byte| matches!(byte, 0x20..0x7f | b'\n')));
-    let denied = sample.lines().iter().filter(|line| line["decision"] == "deny").count();
+    let denied = sample
+        .lines()
+        .iter()
+        .filter(|line| line["decision"] == "deny")
+        .count();
     assert_eq!(denied, hostile.len());
     sample.assert_good();
 }
@@ -187,5 +213,10 @@ async fn an_awaited_record_is_on_disk() {
     let log = sample.open();
     let ticket = log.append(&request("awaited")).unwrap();
     log.wait_durable(ticket).await.unwrap();
-    assert!(sample.lines().iter().any(|line| line["request_id"] == "awaited"));
+    assert!(
+        sample
+            .lines()
+            .iter()
+            .any(|line| line["request_id"] == "awaited")
+    );
 }

@@ -2,5 +2,6 @@
 
 mod crash;
 mod lifecycle;
+mod reading;
 mod sample;
 mod tamper;

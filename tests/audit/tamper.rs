@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fabric_gate::audit::{AuditLog, Bad, OpenError, Problem, verify};
-use proptest::test_runner::{RngAlgorithm, TestRng};
 use proptest::prelude::Rng;
+use proptest::test_runner::{RngAlgorithm, TestRng};
 
 use crate::sample::Sample;
 
@@ -56,9 +56,15 @@ fn one_flipped_bit_anywhere_is_found_in_the_line_that_holds_it() {
             .unwrap()
             .first_bad
             .unwrap_or_else(|| panic!("byte {place} was changed and nothing said"));
-        let line = 1 + original[..place].iter().filter(|byte| **byte == b'\n').count() as u64;
+        let line = 1 + original[..place]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count() as u64;
         let cut = bad.line == 0 && matches!(bad.problem, Problem::CutOff { .. });
-        assert!(bad.line == line || cut, "byte {place} is in line {line}: {bad:?}");
+        assert!(
+            bad.line == line || cut,
+            "byte {place} is in line {line}: {bad:?}"
+        );
     }
     fs::write(&path, &original).unwrap();
     sample.assert_good();

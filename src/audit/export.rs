@@ -1,0 +1,169 @@
+//! Records for whoever has to be shown them.
+//!
+//! As JSON Lines each record is the log's own line, byte for byte, so that it still proves its
+//! place by number and hash; a last line, signed like a checkpoint, says how many there are, which
+//! is the first and the last, and what all of them hash to. Every record is checked on its way out:
+//! an export never passes on what was edited.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use super::chain::{Link, Problem};
+use super::files;
+use super::filter::{Facets, Filter, Matcher};
+use super::flat;
+use super::json::push_timestamp;
+use super::keys::{KeyError, LogKeys};
+use super::lines::{Line, Lines};
+use super::record::{number, text};
+use super::settings::Settings;
+use crate::clock::Clock;
+
+/// How an export is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportFormat {
+    /// Lines of the log and a signed line about them.
+    JsonLines,
+    /// One row per record under a header; lists joined by spaces.
+    Csv,
+    /// OCSF 1.3 events, one per line.
+    Ocsf,
+}
+
+/// What was exported.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExportSummary {
+    /// Records.
+    pub records: u64,
+    /// BLAKE3 of the lines of the log that were exported, with their line breaks.
+    pub digest: String,
+}
+
+/// Why an export ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The log can't be read or the export not written.
+    #[error("the export can't be made")]
+    Io(#[from] io::Error),
+    /// There is no key.
+    #[error("the audit log has no key")]
+    Key(#[from] KeyError),
+    /// A record is not as it was written.
+    #[error("{problem}, in `{}` line {line}", file.display())]
+    Bad {
+        /// Which file.
+        file: PathBuf,
+        /// Which line, from 1.
+        line: u64,
+        /// What is wrong.
+        #[source]
+        problem: Problem,
+    },
+}
+
+/// Writes every record that matches: lineage by lineage, oldest first.
+///
+/// # Errors
+/// Something can't be read or written, or a record was changed. `out` then holds what came before.
+pub fn export(
+    settings: &Settings,
+    clock: &dyn Clock,
+    filter: &Filter,
+    format: ExportFormat,
+    out: &mut impl Write,
+) -> Result<ExportSummary, ExportError> {
+    let keys = LogKeys::load(&settings.secret)?;
+    let matcher = Matcher::new(filter);
+    let mut digest = blake3::Hasher::new();
+    let mut summary = ExportSummary::default();
+    let mut ranges: Vec<(u32, u64, u64)> = Vec::new();
+    if format == ExportFormat::Csv {
+        flat::write_csv_header(out)?;
+    }
+    for (lineage, paths) in files::list(&settings.directory)? {
+        for path in paths {
+            let mut lines = Lines::open(&path.path)?;
+            while let Some(line) = lines.next()? {
+                let checked = match line {
+                    Line::Whole(line) => checked(line, &keys).map(|link| (line, link.seq)),
+                    // The end of a file that is being written, or was when its process was killed.
+                    Line::Torn => break,
+                    Line::TooLong => Err(Problem::Malformed),
+                };
+                let (line, seq) = match checked {
+                    Ok(checked) => checked,
+                    Err(problem) => {
+                        return Err(ExportError::Bad {
+                            file: path.path.clone(),
+                            line: lines.count(),
+                            problem,
+                        });
+                    }
+                };
+                if !Facets::of(line).is_some_and(|facets| matcher.matches(&facets)) {
+                    continue;
+                }
+                match format {
+                    ExportFormat::JsonLines => {
+                        out.write_all(line)?;
+                        out.write_all(b"\n")?;
+                    }
+                    ExportFormat::Csv => flat::write_csv(line, out)?,
+                    ExportFormat::Ocsf => super::ocsf::write(line, out)?,
+                }
+                digest.update(line);
+                digest.update(b"\n");
+                summary.records += 1;
+                match ranges.last_mut() {
+                    Some((known, _, last)) if *known == lineage => *last = seq,
+                    Some(_) | None => ranges.push((lineage, seq, seq)),
+                }
+            }
+        }
+    }
+    summary.digest = digest.finalize().to_hex().to_string();
+    if format == ExportFormat::JsonLines {
+        out.write_all(&footer(&keys, clock, filter, &summary, &ranges))?;
+    }
+    out.flush()?;
+    Ok(summary)
+}
+
+fn checked<'line>(line: &'line [u8], keys: &LogKeys) -> Result<Link<'line>, Problem> {
+    let link = Link::parse(line).ok_or(Problem::Malformed)?;
+    link.check(keys)?;
+    Ok(link)
+}
+
+fn footer(
+    keys: &LogKeys,
+    clock: &dyn Clock,
+    filter: &Filter,
+    summary: &ExportSummary,
+    ranges: &[(u32, u64, u64)],
+) -> Vec<u8> {
+    let mut line = Vec::new();
+    line.extend_from_slice(b"{\"kind\":\"export\",\"ts\":");
+    push_timestamp(&mut line, clock.now());
+    match &filter.tenant {
+        Some(tenant) => text(&mut line, b",\"tenant_id\":", tenant.as_str()),
+        None => line.extend_from_slice(b",\"tenant_id\":null"),
+    }
+    number(&mut line, b",\"records\":", summary.records);
+    line.extend_from_slice(b",\"lineages\":[");
+    for (index, (lineage, first, last)) in ranges.iter().enumerate() {
+        if index > 0 {
+            line.push(b',');
+        }
+        number(&mut line, b"{\"lineage\":", (*lineage).into());
+        number(&mut line, b",\"first_seq\":", *first);
+        number(&mut line, b",\"last_seq\":", *last);
+        line.push(b'}');
+    }
+    text(&mut line, b"],\"digest\":", &summary.digest);
+    text(&mut line, b",\"public_key\":", &keys.public_key());
+    let signature = keys.sign(&line);
+    text(&mut line, b",\"signature\":", &signature);
+    line.extend_from_slice(b"}\n");
+    line
+}
