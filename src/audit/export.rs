@@ -81,14 +81,16 @@ pub fn export(
         flat::write_csv_header(out)?;
     }
     for (lineage, paths) in files::list(&settings.directory)? {
+        let last = paths.last().cloned();
         for path in paths {
+            let growing = last.as_ref() == Some(&path);
             let mut lines = Lines::open(&path.path)?;
             while let Some(line) = lines.next()? {
                 let checked = match line {
                     Line::Whole(line) => checked(line, &keys).map(|link| (line, link.seq)),
                     // The end of a file that is being written, or was when its process was killed.
-                    Line::Torn => break,
-                    Line::TooLong => Err(Problem::Malformed),
+                    Line::Torn if growing => break,
+                    Line::Torn | Line::TooLong => Err(Problem::Malformed),
                 };
                 let (line, seq) = match checked {
                     Ok(checked) => checked,

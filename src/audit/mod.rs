@@ -43,6 +43,8 @@ mod record;
 mod recovery;
 mod settings;
 mod storage;
+#[cfg(test)]
+mod storage_tests;
 mod tail;
 mod verify;
 mod writer;

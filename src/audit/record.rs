@@ -307,3 +307,101 @@ fn list(out: &mut Vec<u8>, name: &[u8], values: &[Arc<str>]) {
     }
     out.push(b']');
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn body_of(record: &RequestRecord<'_>) -> Value {
+        let mut body = b"{".to_vec();
+        record.write_body(&mut body, b"\"gate-1\"");
+        body.push(b'}');
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn any_record_parses_back_to_its_values(
+            text in ".{0,60}",
+            raw in prop::collection::vec(any::<u8>(), 0..60),
+            names in prop::collection::vec("[a-z:\"\\\\\n]{0,8}", 0..4),
+            number in any::<u64>(),
+            small in any::<u16>(),
+            flag in any::<bool>(),
+        ) {
+            let tenant: TenantId = "acme".parse().unwrap();
+            let user = UserId::parse("al\"ice").unwrap();
+            let plain = names.clone();
+            let names: Vec<Arc<str>> = names.iter().map(|name| Arc::from(name.as_str())).collect();
+            let delegation = Delegation { actors: names.clone().into(), dropped: small.into() };
+            let record = RequestRecord {
+                ts: Timestamp::from_micros(number as i64 >> 12),
+                request_id: &text,
+                trace_id: flag.then_some(&text),
+                caller: Some(Caller {
+                    tenant: &tenant,
+                    user: &user,
+                    kind: PrincipalKind::Machine,
+                    roles: &names,
+                    delegation: &delegation,
+                    auth_method: "jwt:corp",
+                    token_id: flag.then_some(&text),
+                }),
+                method: &text,
+                path: RecordedPath::Template(&text),
+                route: flag.then_some(&text),
+                action: flag.then_some(&text),
+                resource: flag.then_some(RecordedResource { kind: "session", id: &text }),
+                tool: flag.then_some(&text),
+                model: flag.then_some(&text),
+                decision: RecordedDecision::Deny,
+                reason: &text,
+                rule: flag.then_some(&text),
+                enforced: flag,
+                would_deny: &names,
+                declared_tenant: flag.then_some(&raw),
+                status: flag.then_some(small),
+                upstream: flag.then_some(&text),
+                upstream_status: flag.then_some(small),
+                cost_usd: flag.then_some("0.003125"),
+                tokens: flag.then_some(TokenCounts { input: number, output: 0, cache_read: 1 }),
+                price_revision: flag.then_some(&text),
+                latency_us: number,
+                bytes_in: number,
+                bytes_out: 0,
+                policy_revision: flag.then_some(&text),
+            };
+            let some = |value: &str| if flag { json!(value) } else { Value::Null };
+            let mut expected = json!({
+                "kind": "request", "ts": record.ts.to_string(), "request_id": text,
+                "trace_id": some(&text), "tenant_id": "acme", "user_id": "al\"ice",
+                "principal": "machine", "roles": plain, "delegation_chain": plain,
+                "auth_method": "jwt:corp", "token_id": some(&text), "method": text, "path": text,
+                "route": some(&text), "action": some(&text), "resource": null,
+                "tool": some(&text), "model": some(&text), "decision": "deny", "reason": text,
+                "rule": some(&text), "enforced": flag,
+                "declared_tenant": some(&String::from_utf8_lossy(&raw)),
+                "status": null, "upstream": some(&text), "upstream_status": null,
+                "cost_usd": some("0.003125"), "tokens": null, "price_revision": some(&text),
+                "latency_us": number, "bytes_in": number, "bytes_out": 0,
+                "policy_revision": some(&text), "instance": "gate-1",
+            });
+            if flag {
+                expected["resource"] = json!({ "kind": "session", "id": text });
+                expected["status"] = json!(small);
+                expected["upstream_status"] = json!(small);
+                expected["tokens"] = json!({ "input": number, "output": 0, "cache_read": 1 });
+            }
+            if small > 0 {
+                expected["delegation_dropped"] = json!(small);
+            }
+            if !names.is_empty() {
+                expected["would_deny"] = json!(plain);
+            }
+            prop_assert_eq!(body_of(&record), expected);
+        }
+    }
+}

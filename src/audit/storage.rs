@@ -81,3 +81,92 @@ impl LogFile for DiskFile {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod faulty {
+    //! A disk that fails on demand.
+
+    use std::sync::{Arc, Condvar, Mutex};
+
+    use super::*;
+
+    /// What is wrong with the disk.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(in super::super) enum Fault {
+        None,
+        /// Half of what is written gets there, then the disk is full.
+        Full,
+        /// Everything is written and the sync fails.
+        Sync,
+        /// A write does not return.
+        Hang,
+    }
+
+    #[derive(Clone, Debug)]
+    pub(in super::super) struct FaultyDisk(Arc<(Mutex<Fault>, Condvar)>);
+
+    impl FaultyDisk {
+        pub(in super::super) fn new() -> Self {
+            Self(Arc::new((Mutex::new(Fault::None), Condvar::new())))
+        }
+
+        pub(in super::super) fn set(&self, fault: Fault) {
+            *self.0.0.lock().unwrap() = fault;
+            self.0.1.notify_all();
+        }
+
+        fn now(&self) -> Fault {
+            let fault = self.0.0.lock().unwrap();
+            *self
+                .0
+                .1
+                .wait_while(fault, |fault| *fault == Fault::Hang)
+                .unwrap()
+        }
+    }
+
+    impl Storage for FaultyDisk {
+        fn create(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
+            let inner = Disk.create(path)?;
+            let disk = self.clone();
+            Ok(Box::new(FaultyFile { inner, disk }))
+        }
+
+        fn open(&self, path: &Path) -> io::Result<Box<dyn LogFile>> {
+            let inner = Disk.open(path)?;
+            let disk = self.clone();
+            Ok(Box::new(FaultyFile { inner, disk }))
+        }
+    }
+
+    #[derive(Debug)]
+    struct FaultyFile {
+        inner: Box<dyn LogFile>,
+        disk: FaultyDisk,
+    }
+
+    impl LogFile for FaultyFile {
+        fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+            if self.disk.now() == Fault::Full {
+                self.inner.append(&bytes[..bytes.len() / 2])?;
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.inner.append(bytes)
+        }
+
+        fn sync(&mut self) -> io::Result<()> {
+            if self.disk.now() == Fault::Sync {
+                return Err(io::Error::from_raw_os_error(5));
+            }
+            self.inner.sync()
+        }
+
+        fn truncate(&mut self, length: u64) -> io::Result<()> {
+            self.inner.truncate(length)
+        }
+
+        fn in_place(&self, path: &Path, length: u64) -> io::Result<bool> {
+            self.inner.in_place(path, length)
+        }
+    }
+}
