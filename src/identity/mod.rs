@@ -5,12 +5,17 @@
 //! fails is never tried as an API key, and a request that carries two kinds is refused before any
 //! of them is looked at.
 
+pub mod api_key;
+pub mod client_certificate;
 pub mod development_key;
+mod digest;
 pub mod jwks;
 mod jwt;
 mod principal;
+mod replay;
 pub mod settings;
 mod token_cache;
+pub mod webhook;
 
 pub use jwt::{TokenAuthenticator, VerifiedToken};
 pub use principal::{
@@ -18,3 +23,4 @@ pub use principal::{
     RoutePattern, UserId, UserIdError,
 };
 pub use token_cache::{DEFAULT_CAPACITY as DEFAULT_TOKEN_CAPACITY, TokenCache};
+pub use replay::{DEFAULT_CAPACITY as DEFAULT_REPLAY_CAPACITY, ReplayGuard};

@@ -3,6 +3,7 @@
 pub mod canonical;
 pub mod declared_tenant;
 pub mod framing;
+pub mod head;
 pub mod identity_headers;
 pub mod query;
 pub mod trace_context;

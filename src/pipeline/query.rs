@@ -19,7 +19,7 @@ const MAX_DECODINGS: usize = 3;
 /// The values of every spelling of the parameter `name`, decoded once; an empty value where a piece
 /// has no `=`.
 pub fn values_of<'query>(query: &'query str, name: &str) -> impl Iterator<Item = Cow<'query, str>> {
-    let pieces = may_spell(query, name).then(|| Pieces { rest: Some(query) });
+    let pieces = may_spell(query, name).then_some(Pieces { rest: Some(query) });
     pieces
         .into_iter()
         .flatten()
