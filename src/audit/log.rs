@@ -200,6 +200,7 @@ impl AuditLog {
 
     /// Writes what waits, a `shutdown` record and a checkpoint, and ends the writing thread.
     /// Records that are appended later find the log unavailable. Calling it again does nothing.
+    /// Blocks for up to three times the stall time: not for a thread that serves requests.
     ///
     /// # Errors
     /// The disk did not take everything within the stall time.

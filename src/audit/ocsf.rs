@@ -1,5 +1,9 @@
 //! Records in the Open Cybersecurity Schema Framework, version 1.3.0: requests as *API Activity*
 //! (class 6003), events as *Base Event* (class 0).
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a member that a JSON value lacks reads as null"
+)]
 
 use std::io::{self, Write};
 

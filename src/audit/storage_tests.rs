@@ -176,8 +176,9 @@ fn a_chain_edited_and_computed_anew_with_the_key_contradicts_a_checkpoint() {
         let mut head = Head::GENESIS;
         let mut forged = Vec::new();
         for line in text.lines() {
-            let start = line.find(",\"").unwrap() + 1;
-            let body = change(&line[start..line.rfind(",\"prev\"").unwrap()]);
+            let (_seq, rest) = line.split_once(',').unwrap();
+            let (body, _chain) = rest.rsplit_once(",\"prev\"").unwrap();
+            let body = change(body);
             head = seal(&keys, head, body.as_bytes(), &mut forged);
         }
         forged
