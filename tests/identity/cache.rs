@@ -38,7 +38,7 @@ async fn a_refused_token_is_not_remembered() {
     let expired = signer.sign(&claims_with(&json!({"exp": 1})));
     let foreign = Signer::ed25519("ed").sign(&claims());
     for token in [expired, foreign, "garbage".to_owned()] {
-        gate.tokens.verify(&token).await.unwrap_err();
+        assert!(gate.tokens.verify(&token).await.is_err());
         assert!(gate.tokens.cached(&token).is_none());
     }
     assert!(gate.cache.is_empty());
