@@ -1,6 +1,7 @@
 //! What stands between a token and a principal, set up for a test.
 
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use fabric_gate::clock::{ManualClock, SharedClock, Timestamp};
@@ -89,6 +90,18 @@ impl Gate {
             .verify(token)
             .await?
             .principal(&HeaderMap::new())
+    }
+
+    /// The outcome, if it takes no waiting at all: the first poll has to give it.
+    pub(crate) fn outcome_at_once(&self, token: &str) -> Option<&'static str> {
+        let mut outcome = std::pin::pin!(self.outcome(token));
+        match outcome
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
+            Poll::Ready(outcome) => Some(outcome),
+            Poll::Pending => None,
+        }
     }
 
     /// `ok` or the code of the refusal.

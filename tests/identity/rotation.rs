@@ -114,20 +114,15 @@ async fn a_flood_of_invented_key_ids_costs_few_fetches_and_hides_no_rotation() {
             }
         });
     }
-    let mut slowest = Duration::ZERO;
     for _ in 0..50 {
-        let asked = Instant::now();
+        let outcome = gate.outcome_at_once(&good);
         assert_eq!(
-            gate.outcome(&good).await,
-            "ok",
-            "good tokens pass meanwhile"
+            outcome,
+            Some("ok"),
+            "a known key waits for nothing meanwhile"
         );
-        slowest = slowest.max(asked.elapsed());
+        tokio::task::yield_now().await;
     }
-    assert!(
-        slowest < Duration::from_millis(500),
-        "a known key waits for nothing: {slowest:?}"
-    );
     server.set_keys(&jwks(&[&old, &new]));
     let rotated = Instant::now();
     let by_new = new.sign(&claims());
