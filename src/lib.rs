@@ -21,4 +21,5 @@ pub mod identity;
 pub mod inspect;
 pub mod pipeline;
 pub mod policy;
+pub mod secret;
 pub mod tenant;
