@@ -233,3 +233,30 @@ impl RoutePattern {
         }
     }
 }
+
+#[cfg(test)]
+impl Principal {
+    /// A verified caller made up for tests of what is decided about one.
+    pub(crate) fn made_up(
+        tenant: &str,
+        user: &str,
+        roles: &[&str],
+        scopes: &[&str],
+        routes: Option<&[&str]>,
+    ) -> Self {
+        let names = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect();
+        Self {
+            tenant: tenant.parse().unwrap(),
+            user: UserId::parse(user).unwrap(),
+            kind: PrincipalKind::User,
+            roles: names(roles),
+            scopes: names(scopes),
+            delegation: Delegation::default(),
+            method: AuthMethod::jwt("test"),
+            token_id: None,
+            expires_at: None,
+            routes: routes
+                .map(|patterns| patterns.iter().map(|it| RoutePattern::new(it)).collect()),
+        }
+    }
+}

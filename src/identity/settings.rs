@@ -175,7 +175,7 @@ pub struct WebhookSettings {
 }
 
 /// Which client certificates an entry stands for. The chain was verified by TLS before.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CertificateMatch {
     /// A DNS name among the subject alternative names, exact.
     Dns(String),

@@ -1,10 +1,30 @@
 //! Who may do what: policy files compiled into one immutable [`PolicySnapshot`].
 //!
-//! Nothing here does IO save [`reload`]; a snapshot is a value, and every question that is asked of
-//! it is a pure function, so that what is explained and tested is what production does.
+//! ```text
+//! PolicyDirectory::read ──> document (as written) ──> compile ──> PolicySnapshot ──> authorize
+//!        bytes                 every mistake            every         a value          a pure
+//!                              of each entry           mistake                        function
+//!                                                    between them
+//! ```
+//!
+//! Nothing here does IO save [`directory`](PolicyDirectory::read), the secrets that a file refers
+//! to, and [`reload`]; a snapshot is a value, and every question that is asked of it is a pure
+//! function, so that what is explained and tested is what production does.
 
+mod check;
+mod compile;
+mod decide;
+mod directory;
+mod document;
+mod problem;
+pub mod reload;
 mod router;
 mod snapshot;
 
-pub use router::{RouteMatch, Router};
+pub use check::{Summary, check, render_json, render_text};
+pub use compile::compile;
+pub use decide::{AuthorizeOutcome, authorize, tenant_status};
+pub use directory::{MAX_FILE_BYTES, MAX_FILES, PolicyDirectory, PolicyFile};
+pub use problem::{Position, Problem, ProblemKind};
+pub use router::{RouteConflict, RouteMatch, Router};
 pub use snapshot::*;

@@ -1,6 +1,6 @@
 //! From method and path to route.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use http::Method;
@@ -39,7 +39,66 @@ pub enum RouteMatch<'router, 'path> {
     NotFound,
 }
 
+/// Why a route can't be reached beside the others.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RouteConflict {
+    /// Another route has the same path and method.
+    #[error("{method} on this path is taken by the route `{by}`")]
+    Taken {
+        /// The method.
+        method: Method,
+        /// The other route.
+        by: Arc<str>,
+    },
+    /// Another route's template matches the same paths by other names.
+    #[error("the path is in the way of `{path}` of the route `{by}`")]
+    Overlaps {
+        /// The other template.
+        path: String,
+        /// The other route.
+        by: Arc<str>,
+    },
+    /// The template is not well-formed.
+    #[error("the path is not a template: {0}")]
+    Template(matchit::InsertError),
+}
+
 impl Router {
+    /// The router over `routes`, and what is wrong with which of them (by index). A route that is
+    /// in conflict is left out.
+    pub fn build(routes: &[Arc<RoutePolicy>]) -> (Self, Vec<(usize, RouteConflict)>) {
+        let mut conflicts = Vec::new();
+        let mut entries: BTreeMap<&str, (usize, PathEntry)> = BTreeMap::new();
+        for (index, route) in routes.iter().enumerate() {
+            let (_, entry) = entries
+                .entry(&route.path)
+                .or_insert((index, PathEntry::default()));
+            for method in &route.methods {
+                match entry.by_method.get(method) {
+                    Some(other) => {
+                        let method = method.clone();
+                        let by = Arc::clone(&other.name);
+                        conflicts.push((index, RouteConflict::Taken { method, by }));
+                    }
+                    None => {
+                        entry.by_method.insert(method.clone(), Arc::clone(route));
+                    }
+                }
+            }
+        }
+        // In order of writing, so that the later of two routes is the one that is refused.
+        let mut entries: Vec<_> = entries.into_iter().collect();
+        entries.sort_by_key(|(_, (index, _))| *index);
+        let mut paths = matchit::Router::new();
+        for (path, (index, mut entry)) in entries {
+            entry.allow = allow(entry.by_method.keys());
+            if let Err(error) = paths.insert(path, entry) {
+                conflicts.push((index, conflict(error, routes)));
+            }
+        }
+        (Self { paths }, conflicts)
+    }
+
     /// What `method` and `path` lead to. A GET route serves HEAD too (RFC 9110 section 9.3.2).
     pub fn route<'router, 'path>(
         &'router self,
@@ -64,5 +123,33 @@ impl Router {
                 allow: &entry.allow,
             },
         }
+    }
+}
+
+/// Whether a route with these methods takes `method`; GET includes HEAD.
+pub(super) fn serves(methods: &[Method], method: &Method) -> bool {
+    methods.contains(method) || (method == Method::HEAD && methods.contains(&Method::GET))
+}
+
+/// The `Allow` value of a path (RFC 9110 section 10.2.1), in alphabetical order.
+fn allow<'m>(methods: impl Iterator<Item = &'m Method>) -> Arc<str> {
+    let mut names: Vec<&str> = methods.map(Method::as_str).collect();
+    if names.contains(&"GET") && !names.contains(&"HEAD") {
+        names.push("HEAD");
+    }
+    names.sort_unstable();
+    names.join(", ").into()
+}
+
+fn conflict(error: matchit::InsertError, routes: &[Arc<RoutePolicy>]) -> RouteConflict {
+    let matchit::InsertError::Conflict { with } = &error else {
+        return RouteConflict::Template(error);
+    };
+    match routes.iter().find(|route| *route.path == **with) {
+        Some(route) => RouteConflict::Overlaps {
+            path: with.clone(),
+            by: Arc::clone(&route.name),
+        },
+        None => RouteConflict::Template(error),
     }
 }

@@ -1,0 +1,151 @@
+//! The policy files as written: read in full, typed, with the place of everything that a later
+//! check may have to point at.
+//!
+//! One file per group of sections; [`reader`] does the walking. What can be judged from one entry
+//! alone is judged here; what takes two (a reference, a name given twice) is for `compile`.
+
+mod credentials;
+mod issuers;
+mod reader;
+mod routes;
+mod rules;
+mod tenants;
+mod upstreams;
+mod values;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use toml::de::DeTable;
+
+pub(super) use self::credentials::{ApiKeyEntry, CertificateEntry, DevelopmentEntry, WebhookEntry};
+use self::reader::{Fields, Parsed, Sections};
+pub(super) use self::routes::RouteEntry;
+pub(super) use self::rules::RuleEntry;
+pub(super) use self::tenants::TenantEntry;
+use super::problem::{Located, Place, ProblemKind, Report};
+use super::{Limits, PolicyDirectory, Tenancy, UpstreamPolicy};
+use crate::identity::settings::IssuerSettings;
+
+/// One entry of a table array. The name is there even when the rest is not, so that a reference to
+/// a broken entry is not reported as one to nothing.
+#[derive(Debug)]
+pub(super) struct Entry<T> {
+    pub(super) name: Located<Arc<str>>,
+    pub(super) value: Option<T>,
+}
+
+/// All sections of all files.
+#[derive(Debug)]
+pub(super) struct Document {
+    pub(super) issuers: Vec<Entry<IssuerSettings>>,
+    pub(super) api_keys: Vec<Entry<ApiKeyEntry>>,
+    pub(super) webhooks: Vec<Entry<WebhookEntry>>,
+    pub(super) client_certificates: Vec<Entry<CertificateEntry>>,
+    pub(super) development: Option<DevelopmentEntry>,
+    pub(super) tenancy: Tenancy,
+    pub(super) defaults: Limits,
+    pub(super) tenants: Vec<TenantEntry>,
+    pub(super) upstreams: Vec<Entry<UpstreamPolicy>>,
+    pub(super) routes: Vec<Entry<RouteEntry>>,
+    pub(super) rules: Vec<Entry<RuleEntry>>,
+    pub(super) shared_write_roles: Vec<Arc<str>>,
+}
+
+impl Document {
+    /// Reads the files. The document is whole only if nothing was reported; `None` means that a
+    /// file is not TOML, so that nothing can be said about what refers to what.
+    pub(super) fn read(directory: &PolicyDirectory, report: &Report) -> Option<Self> {
+        let mut files = Vec::new();
+        let mut sound = true;
+        for file in directory.files() {
+            let (table, errors) = DeTable::parse_recoverable(&file.source.text);
+            for error in &errors {
+                let place = Place {
+                    source: Arc::clone(&file.source),
+                    offset: error.span().map_or(0, |span| span.start),
+                    section: "".into(),
+                    key: "",
+                };
+                report.add(&place, ProblemKind::Syntax, error.message());
+            }
+            if errors.is_empty() {
+                let source = &file.source;
+                files.push(Parsed { source, table });
+            } else {
+                sound = false;
+            }
+        }
+        let document = Self::of(&files, directory.path(), report);
+        sound.then_some(document)
+    }
+
+    fn of(files: &[Parsed<'_>], base: &Path, report: &Report) -> Self {
+        let sections = Sections::new(report, files);
+        sections.not_yet("prices");
+        sections.not_yet("costs");
+        let tenancy = tenants::tenancy(sections.plain("tenancy"));
+        let grammar = &tenancy.grammar;
+        Self {
+            issuers: read(&sections, "issuers", |fields| issuers::issuer(fields, base)),
+            api_keys: read(&sections, "api_keys", |fields| {
+                credentials::api_key(fields, grammar)
+            }),
+            webhooks: read(&sections, "webhooks", |fields| {
+                credentials::webhook(fields, grammar, base)
+            }),
+            client_certificates: read(&sections, "client_certificates", |fields| {
+                credentials::client_certificate(fields, grammar)
+            }),
+            development: sections
+                .plain("development")
+                .and_then(|fields| credentials::development(&fields, grammar)),
+            defaults: tenants::defaults(sections.plain("defaults")),
+            tenants: sections
+                .entries("tenants", "id")
+                .iter()
+                .filter_map(|fields| tenants::tenant(fields, grammar))
+                .collect(),
+            upstreams: read(&sections, "upstreams", |fields| {
+                upstreams::upstream(fields, base)
+            }),
+            routes: read(&sections, "routes", routes::route),
+            rules: sections
+                .entries("rules", "name")
+                .iter()
+                .filter_map(|fields| {
+                    fields.require("name");
+                    let name = fields.parsed("name", values::title);
+                    let value = rules::rule(fields, grammar);
+                    Some(Entry { name: name?, value })
+                })
+                .collect(),
+            shared_write_roles: tenants::shared_write_roles(sections.plain("memory")),
+            tenancy,
+        }
+    }
+}
+
+/// Reads every entry of a table array whose entries have a `name`. An entry is read to its end even
+/// when its name is bad, so that its other mistakes are reported too.
+fn read<T>(
+    sections: &Sections<'_>,
+    section: &'static str,
+    entry: impl Fn(&Fields<'_>) -> Option<T>,
+) -> Vec<Entry<T>> {
+    sections
+        .entries(section, "name")
+        .iter()
+        .filter_map(|fields| {
+            fields.require("name");
+            let name = fields.parsed("name", values::name);
+            let value = entry(fields);
+            Some(Entry { name: name?, value })
+        })
+        .collect()
+}
+
+/// The values without their places.
+fn bare<T>(located: Vec<Located<T>>) -> Vec<T> {
+    located.into_iter().map(|item| item.value).collect()
+}

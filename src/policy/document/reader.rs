@@ -1,0 +1,495 @@
+//! Reads TOML tables without stopping at a mistake and without skipping a key.
+//!
+//! A [`Fields`] remembers every key it was asked for. What is in the table and was never asked for
+//! is reported when it is dropped, so a section's reader can't forget to refuse unknown keys, and
+//! the list of known ones (for suggestions) can't go stale.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::clock::Timestamp;
+use crate::policy::problem::{Located, Place, ProblemKind, Report, SourceText, closest};
+
+/// One table of one file, being read.
+pub(super) struct Fields<'a> {
+    report: &'a Report,
+    table: &'a DeTable<'a>,
+    place: Place,
+    asked: RefCell<Vec<&'static str>>,
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of a table that stands at `offset` and is called `section` in messages.
+    pub(super) fn new(
+        report: &'a Report,
+        table: &'a DeTable<'a>,
+        source: &Arc<SourceText>,
+        offset: usize,
+        section: Arc<str>,
+    ) -> Self {
+        let place = Place {
+            source: Arc::clone(source),
+            offset,
+            section,
+            key: "",
+        };
+        Self {
+            report,
+            table,
+            place,
+            asked: RefCell::default(),
+        }
+    }
+
+    /// Where the table stands.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Where problems go.
+    pub(super) fn report(&self) -> &'a Report {
+        self.report
+    }
+
+    /// Whether the key is there, whatever its value.
+    pub(super) fn has(&self, key: &'static str) -> bool {
+        self.find(key).is_some()
+    }
+
+    /// Reports the key when it is not there.
+    pub(super) fn require(&self, key: &'static str) {
+        if !self.has(key) {
+            let message = format!("the key `{key}` is missing");
+            self.report.add(&self.place, ProblemKind::Missing, message);
+        }
+    }
+
+    /// Reports a key that belongs to the format and that this version can't honour.
+    pub(super) fn not_yet(&self, key: &'static str) {
+        if let Some(found) = self.find(key) {
+            self.report.add(
+                &found.place,
+                ProblemKind::NotSupportedYet,
+                "not supported yet by this version",
+            );
+        }
+    }
+
+    /// A text.
+    pub(super) fn text(&self, key: &'static str) -> Option<Located<&'a str>> {
+        self.as_text(self.find(key)?)
+    }
+
+    /// A text that means something.
+    pub(super) fn parsed<T, E: Display>(
+        &self,
+        key: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<Located<T>> {
+        self.parse(self.text(key)?, parse)
+    }
+
+    /// A text out of a closed set.
+    pub(super) fn choice<T: Copy>(
+        &self,
+        key: &'static str,
+        choices: &[(&'static str, T)],
+    ) -> Option<T> {
+        self.choose(&self.text(key)?, choices)
+    }
+
+    /// A list of texts; `None` when the key is absent.
+    pub(super) fn texts(&self, key: &'static str) -> Option<Vec<Located<&'a str>>> {
+        let found = self.find(key)?;
+        let DeValue::Array(items) = found.value else {
+            self.wrong_type(&found, "a list of texts");
+            return None;
+        };
+        let texts = items.iter().filter_map(|item| {
+            let mut place = found.place.clone();
+            place.offset = item.span().start;
+            self.as_text(Located {
+                value: item.get_ref(),
+                place,
+            })
+        });
+        Some(texts.collect())
+    }
+
+    /// A list of texts that mean something. An empty list is reported: as a condition it could
+    /// never hold, and as a grant it would not say whether nobody or everybody is meant.
+    pub(super) fn some_parsed<T, E: Display>(
+        &self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<Vec<Located<T>>> {
+        let texts = self.texts(key)?;
+        if texts.is_empty()
+            && let Some(found) = self.find(key)
+        {
+            self.report.add(
+                &found.place,
+                ProblemKind::NeverMatches,
+                "an empty list matches nothing",
+            );
+        }
+        Some(self.parse_all(texts, parse))
+    }
+
+    /// A list of texts that mean something; absent is empty.
+    pub(super) fn all_parsed<T, E: Display>(
+        &self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Vec<Located<T>> {
+        let texts = self.texts(key).unwrap_or_default();
+        self.parse_all(texts, parse)
+    }
+
+    /// One text or a list of them; absent is empty.
+    pub(super) fn one_or_more(&self, key: &'static str) -> Vec<Located<&'a str>> {
+        match self.find(key) {
+            Some(Located {
+                value: DeValue::Array(_),
+                ..
+            }) => self.texts(key).unwrap_or_default(),
+            Some(found) => self.as_text(found).into_iter().collect(),
+            None => Vec::new(),
+        }
+    }
+
+    /// Yes or no.
+    pub(super) fn flag(&self, key: &'static str, default: bool) -> bool {
+        match self.find(key) {
+            Some(Located {
+                value: DeValue::Boolean(flag),
+                ..
+            }) => *flag,
+            Some(found) => {
+                self.wrong_type(&found, "true or false");
+                default
+            }
+            None => default,
+        }
+    }
+
+    /// A whole number within `range`.
+    pub(super) fn integer(&self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+        let found = self.find(key)?;
+        let DeValue::Integer(integer) = found.value else {
+            self.wrong_type(&found, "a whole number");
+            return None;
+        };
+        let number = u64::from_str_radix(integer.as_str(), integer.radix()).ok();
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            let message = format!(
+                "`{integer}` is not between {} and {}",
+                range.start(),
+                range.end()
+            );
+            self.report
+                .add(&found.place, ProblemKind::BadValue, message);
+        }
+        number
+    }
+
+    /// A point in time, which has to say its offset from UTC.
+    pub(super) fn timestamp(&self, key: &'static str) -> Option<Timestamp> {
+        let found = self.find(key)?;
+        let DeValue::Datetime(datetime) = found.value else {
+            self.wrong_type(&found, "a date and time such as 2027-01-01T00:00:00Z");
+            return None;
+        };
+        match datetime.to_string().parse::<jiff::Timestamp>() {
+            Ok(timestamp) => Some(Timestamp::from_micros(timestamp.as_microsecond())),
+            Err(_) => {
+                let message = "a date and time with its offset is needed, such as \
+                               2027-01-01T00:00:00Z";
+                self.report
+                    .add(&found.place, ProblemKind::BadValue, message);
+                None
+            }
+        }
+    }
+
+    /// A nested table.
+    pub(super) fn table(&self, key: &'static str) -> Option<Fields<'a>> {
+        let found = self.find(key)?;
+        let DeValue::Table(table) = found.value else {
+            self.wrong_type(&found, "a table");
+            return None;
+        };
+        Some(Fields::new(
+            self.report,
+            table,
+            &found.place.source,
+            found.place.offset,
+            format!("{} {key}", self.place.section).into(),
+        ))
+    }
+
+    /// Reads a text as something, reporting why it is not.
+    pub(super) fn parse<T, E: Display>(
+        &self,
+        text: Located<&str>,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<Located<T>> {
+        match parse(text.value) {
+            Ok(value) => Some(text.with(value)),
+            Err(error) => {
+                self.report
+                    .add(&text.place, ProblemKind::BadValue, error.to_string());
+                None
+            }
+        }
+    }
+
+    /// Finds a text in a closed set, reporting when it is not there.
+    pub(super) fn choose<T: Copy>(
+        &self,
+        text: &Located<&str>,
+        choices: &[(&'static str, T)],
+    ) -> Option<T> {
+        let names = || choices.iter().map(|(name, _)| *name);
+        let chosen = choices.iter().find(|(name, _)| *name == text.value);
+        if chosen.is_none() {
+            let list: Vec<_> = names().map(|name| format!("`{name}`")).collect();
+            let message = format!("`{}` is none of {}", text.value, list.join(", "));
+            let suggestion = closest(text.value, names());
+            self.report
+                .add_suggesting(&text.place, ProblemKind::BadValue, message, suggestion);
+        }
+        chosen.map(|(_, value)| *value)
+    }
+
+    fn parse_all<T, E: Display>(
+        &self,
+        texts: Vec<Located<&str>>,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Vec<Located<T>> {
+        texts
+            .into_iter()
+            .filter_map(|text| self.parse(text, &parse))
+            .collect()
+    }
+
+    fn find(&self, key: &'static str) -> Option<Located<&'a DeValue<'a>>> {
+        let mut asked = self.asked.borrow_mut();
+        if !asked.contains(&key) {
+            asked.push(key);
+        }
+        let (_, value) = self.table.iter().find(|(name, _)| name.get_ref() == key)?;
+        let mut place = self.place.clone();
+        place.offset = value.span().start;
+        place.key = key;
+        Some(Located {
+            value: value.get_ref(),
+            place,
+        })
+    }
+
+    fn as_text(&self, found: Located<&'a DeValue<'a>>) -> Option<Located<&'a str>> {
+        match found.value {
+            DeValue::String(text) => Some(found.with(text.as_ref())),
+            _ => {
+                self.wrong_type(&found, "a text");
+                None
+            }
+        }
+    }
+
+    fn wrong_type(&self, found: &Located<&DeValue<'_>>, wanted: &str) {
+        let message = format!("{wanted} is needed, not {}", type_name(found.value));
+        self.report
+            .add(&found.place, ProblemKind::WrongType, message);
+    }
+}
+
+impl Drop for Fields<'_> {
+    fn drop(&mut self) {
+        let asked = self.asked.get_mut();
+        for (name, _) in self.table {
+            if !asked.iter().any(|key| name.get_ref() == key) {
+                let mut place = self.place.clone();
+                place.offset = name.span().start;
+                self.report.add_suggesting(
+                    &place,
+                    ProblemKind::UnknownKey,
+                    format!("unknown key `{}`", name.get_ref()),
+                    closest(name.get_ref(), asked.iter().copied()),
+                );
+            }
+        }
+    }
+}
+
+/// What a value is, for messages.
+pub(super) fn type_name(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// A parsed file.
+pub(super) struct Parsed<'a> {
+    pub(super) source: &'a Arc<SourceText>,
+    pub(super) table: Spanned<DeTable<'a>>,
+}
+
+/// The sections of all files together.
+pub(super) struct Sections<'a> {
+    report: &'a Report,
+    files: &'a [Parsed<'a>],
+    asked: RefCell<Vec<&'static str>>,
+}
+
+impl<'a> Sections<'a> {
+    /// The sections of these files.
+    pub(super) fn new(report: &'a Report, files: &'a [Parsed<'a>]) -> Self {
+        Self {
+            report,
+            files,
+            asked: RefCell::default(),
+        }
+    }
+
+    /// A `[section]`, which one file only may have.
+    pub(super) fn plain(&self, name: &'static str) -> Option<Fields<'a>> {
+        let mut found: Option<Fields<'a>> = None;
+        for (source, value) in self.values(name) {
+            let place = section_place(source, value.span().start, format!("[{name}]"));
+            match (&found, value.get_ref()) {
+                (Some(first), _) => self.report.add(
+                    &place,
+                    ProblemKind::Duplicate,
+                    format!(
+                        "the section stands in {} too; only one file may have it",
+                        first.place.short()
+                    ),
+                ),
+                (None, DeValue::Table(table)) => {
+                    let Place {
+                        offset, section, ..
+                    } = place;
+                    found = Some(Fields::new(self.report, table, source, offset, section));
+                }
+                (None, other) => self.report.add(
+                    &place,
+                    ProblemKind::WrongType,
+                    format!("written `[{name}]`, a table, not {}", type_name(other)),
+                ),
+            }
+        }
+        found
+    }
+
+    /// The entries of `[[section]]` in every file, each called by the text under `named_by`.
+    pub(super) fn entries(&self, name: &'static str, named_by: &str) -> Vec<Fields<'a>> {
+        let mut entries = Vec::new();
+        for (source, value) in self.values(name) {
+            let misplaced = |value: &Spanned<DeValue<'_>>| {
+                self.report.add(
+                    &section_place(source, value.span().start, format!("[[{name}]]")),
+                    ProblemKind::WrongType,
+                    format!(
+                        "written `[[{name}]]`, a list of tables, not {}",
+                        type_name(value.get_ref())
+                    ),
+                );
+            };
+            let DeValue::Array(items) = value.get_ref() else {
+                misplaced(value);
+                continue;
+            };
+            for item in items.iter() {
+                let DeValue::Table(table) = item.get_ref() else {
+                    misplaced(item);
+                    continue;
+                };
+                let called = table
+                    .iter()
+                    .find(|(key, _)| key.get_ref() == named_by)
+                    .and_then(|(_, value)| value.get_ref().as_str());
+                let section = match called {
+                    Some(called) => format!("[[{name}]] {called:?}"),
+                    None => format!("[[{name}]]"),
+                };
+                let offset = item.span().start;
+                entries.push(Fields::new(
+                    self.report,
+                    table,
+                    source,
+                    offset,
+                    section.into(),
+                ));
+            }
+        }
+        entries
+    }
+
+    /// Reports a section that belongs to the format and that this version can't honour.
+    pub(super) fn not_yet(&self, name: &'static str) {
+        for (source, value) in self.values(name) {
+            self.report.add(
+                &section_place(source, value.span().start, format!("[{name}]")),
+                ProblemKind::NotSupportedYet,
+                "not supported yet by this version",
+            );
+        }
+    }
+
+    fn values(
+        &self,
+        name: &'static str,
+    ) -> impl Iterator<Item = (&'a Arc<SourceText>, &'a Spanned<DeValue<'a>>)> + use<'a> {
+        self.asked.borrow_mut().push(name);
+        self.files.iter().filter_map(move |file| {
+            let (_, value) = file
+                .table
+                .get_ref()
+                .iter()
+                .find(|(key, _)| key.get_ref() == name)?;
+            Some((file.source, value))
+        })
+    }
+}
+
+impl Drop for Sections<'_> {
+    fn drop(&mut self) {
+        let asked = self.asked.get_mut();
+        for file in self.files {
+            for (key, _) in file.table.get_ref() {
+                let name: &str = key.get_ref();
+                if !asked.contains(&name) {
+                    self.report.add_suggesting(
+                        &section_place(file.source, key.span().start, String::new()),
+                        ProblemKind::UnknownKey,
+                        format!("unknown section `{name}`"),
+                        closest(name, asked.iter().copied()),
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn section_place(source: &Arc<SourceText>, offset: usize, section: String) -> Place {
+    Place {
+        source: Arc::clone(source),
+        offset,
+        section: section.into(),
+        key: "",
+    }
+}

@@ -1,0 +1,382 @@
+//! `[[routes]]`: what is served, by whom, for whom.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+
+use super::reader::Fields;
+use super::tenants::MAX_BODY_BYTES;
+use super::{bare, values};
+use crate::policy::problem::{Located, ProblemKind, closest};
+use crate::policy::{CredentialPlace, Extractor, PathAllowances, RoutePolicy, UpstreamPolicy};
+
+/// Longest wait for an answer to begin when the file does not say, in seconds.
+const TIMEOUT_SECONDS: u64 = 60;
+
+/// Longest silence inside an answer when the file does not say, in seconds.
+const STREAM_IDLE_SECONDS: u64 = 300;
+
+/// Longest wait that can be configured, in seconds: one day.
+const MAX_SECONDS: u64 = 86_400;
+
+/// Keys of the format that this version can't honour.
+const NOT_YET: [&str; 11] = [
+    "resource",
+    "creates",
+    "deletes",
+    "list",
+    "set",
+    "prefix",
+    "remove",
+    "unknown",
+    "cost",
+    "serialize",
+    "mcp",
+];
+
+/// Keys that mean nothing where no credential is asked.
+const NOT_PUBLIC: [&str; 6] = [
+    "roles",
+    "scopes",
+    "credentials",
+    "tenant_from",
+    "guard",
+    "shared_memory_write",
+];
+
+/// One entry, whose upstream is still only a name.
+#[derive(Debug)]
+pub(in crate::policy) struct RouteEntry {
+    pub(in crate::policy) upstream: Located<Arc<str>>,
+    pub(in crate::policy) path: Located<Arc<str>>,
+    pub(in crate::policy) methods: Vec<Method>,
+    pub(in crate::policy) public: bool,
+    pub(in crate::policy) shared_memory_write: bool,
+    name: Arc<str>,
+    roles: Vec<Arc<str>>,
+    scopes: Vec<Arc<str>>,
+    health: bool,
+    websocket: bool,
+    tenant_from: Vec<Extractor>,
+    guard_tenant: Vec<Extractor>,
+    credentials: Vec<CredentialPlace>,
+    path_allows: PathAllowances,
+    timeout: Duration,
+    stream_idle: Duration,
+    body_bytes: Option<u64>,
+    action: Arc<str>,
+}
+
+impl RouteEntry {
+    /// The route, with the upstream its name stands for.
+    pub(in crate::policy) fn to_policy(&self, upstream: Arc<UpstreamPolicy>) -> RoutePolicy {
+        RoutePolicy {
+            name: Arc::clone(&self.name),
+            upstream,
+            methods: self.methods.clone(),
+            path: Arc::clone(&self.path.value),
+            roles: self.roles.clone(),
+            scopes: self.scopes.clone(),
+            public: self.public,
+            health: self.health,
+            websocket: self.websocket,
+            shared_memory_write: self.shared_memory_write,
+            tenant_from: self.tenant_from.clone(),
+            guard_tenant: self.guard_tenant.clone(),
+            credentials: self.credentials.clone(),
+            path_allows: self.path_allows,
+            timeout: self.timeout,
+            stream_idle: self.stream_idle,
+            body_bytes: self.body_bytes,
+            action: Arc::clone(&self.action),
+        }
+    }
+}
+
+/// Reads one entry.
+pub(super) fn route(fields: &Fields<'_>) -> Option<RouteEntry> {
+    for key in NOT_YET {
+        fields.not_yet(key);
+    }
+    fields.require("upstream");
+    fields.require("path");
+    let public = fields.flag("public", false);
+    let health = fields.flag("health", false);
+    let websocket = fields.flag("websocket", false);
+    let shared_memory_write = fields.flag("shared_memory_write", false);
+    let upstream = fields.parsed("upstream", values::name);
+    let path_allows = path_allows(fields);
+    let path = path(fields, path_allows);
+    let methods = methods(fields, public);
+    let action = fields.parsed("action", values::name);
+    let action = action.map_or_else(|| action_of(&methods), |action| action.value);
+    let timeout = fields.integer("timeout_seconds", 1..=MAX_SECONDS);
+    let stream_idle = fields.integer("stream_idle_seconds", 1..=MAX_SECONDS);
+    let entry = RouteEntry {
+        roles: bare(fields.all_parsed("roles", values::role)),
+        scopes: bare(fields.all_parsed("scopes", values::scope)),
+        tenant_from: tenant_from(fields, path.as_ref()),
+        guard_tenant: guard_tenant(fields),
+        credentials: credentials(fields),
+        body_bytes: fields.integer("body_bytes", 0..=MAX_BODY_BYTES),
+        name: fields.text("name")?.value.into(),
+        upstream: upstream?,
+        path: path?,
+        methods,
+        public,
+        health,
+        websocket,
+        shared_memory_write,
+        path_allows,
+        timeout: Duration::from_secs(timeout.unwrap_or(TIMEOUT_SECONDS)),
+        stream_idle: Duration::from_secs(stream_idle.unwrap_or(STREAM_IDLE_SECONDS)),
+        action,
+    };
+    refuse_contradictions(fields, &entry);
+    Some(entry)
+}
+
+fn refuse_contradictions(fields: &Fields<'_>, entry: &RouteEntry) {
+    let refuse = |message: String| {
+        fields
+            .report()
+            .add(fields.place(), ProblemKind::Conflict, message);
+    };
+    for key in NOT_PUBLIC {
+        if entry.public && fields.has(key) {
+            refuse(format!(
+                "a public route asks for no credential, so `{key}` means nothing"
+            ));
+        }
+    }
+    if entry.health && !entry.public {
+        refuse("`health = true` is for public routes".to_owned());
+    }
+    if entry.websocket && !entry.methods.contains(&Method::GET) {
+        refuse("a WebSocket handshake is a GET (RFC 6455 section 4.1)".to_owned());
+    }
+}
+
+/// The methods. A route that asks for a credential has to say them; a public one is GET alone
+/// unless it says more.
+fn methods(fields: &Fields<'_>, public: bool) -> Vec<Method> {
+    if !public {
+        fields.require("methods");
+    }
+    let Some(listed) = fields.some_parsed("methods", values::method) else {
+        return vec![Method::GET];
+    };
+    let mut methods = Vec::new();
+    for method in listed {
+        if methods.contains(&method.value) {
+            fields.report().add(
+                &method.place,
+                ProblemKind::Duplicate,
+                format!("`{}` stands in the list twice", method.value),
+            );
+        } else {
+            methods.push(method.value);
+        }
+    }
+    methods
+}
+
+fn action_of(methods: &[Method]) -> Arc<str> {
+    let reads = |method: &Method| method.is_safe();
+    if methods.iter().all(reads) {
+        "read".into()
+    } else if methods.iter().all(|method| *method == Method::DELETE) {
+        "delete".into()
+    } else {
+        "write".into()
+    }
+}
+
+/// The path template. Its fixed text has to be in the form in which requests are matched, or the
+/// route would never match.
+fn path(fields: &Fields<'_>, allows: PathAllowances) -> Option<Located<Arc<str>>> {
+    let path = fields.parsed("path", |text| {
+        if text.starts_with('/') {
+            Ok(Arc::<str>::from(text))
+        } else {
+            Err("a path begins with `/`")
+        }
+    })?;
+    if let Some(reason) = unreachable_template(&path.value, allows) {
+        fields
+            .report()
+            .add(&path.place, ProblemKind::NeverMatches, reason);
+    }
+    Some(path)
+}
+
+fn unreachable_template(template: &str, allows: PathAllowances) -> Option<&'static str> {
+    let refused = |byte: u8| !byte.is_ascii_graphic() || b"\\\"#?<>^|`".contains(&byte);
+    if template.bytes().any(refused) {
+        return Some("no accepted path holds blanks, controls or one of \\ \" # ? < > ^ | `");
+    }
+    if template
+        .split('/')
+        .any(|segment| matches!(segment, "." | ".."))
+    {
+        return Some("no accepted path holds a `.` or `..` segment");
+    }
+    if template.contains("//") && !allows.double_slash {
+        return Some("a path with `//` is refused unless `path_allows` has `double-slash`");
+    }
+    if template.contains(';') && !allows.semicolon {
+        return Some("a path with `;` is refused unless `path_allows` has `semicolon`");
+    }
+    None
+}
+
+/// The parameter names of a template, `{name}` and `{*name}`; `{{` is a brace of its own.
+fn parameters(template: &str) -> Vec<String> {
+    let plain = template.replace("{{", "").replace("}}", "");
+    plain
+        .split('{')
+        .skip(1)
+        .filter_map(|part| part.split_once('}'))
+        .map(|(name, _)| name.trim_start_matches('*').to_owned())
+        .collect()
+}
+
+fn path_allows(fields: &Fields<'_>) -> PathAllowances {
+    let mut allows = PathAllowances::default();
+    for text in fields.texts("path_allows").unwrap_or_default() {
+        let allowance = fields.choose::<fn(&mut PathAllowances)>(
+            &text,
+            &[
+                ("encoded-slash", |allows| allows.encoded_slash = true),
+                ("semicolon", |allows| allows.semicolon = true),
+                ("double-slash", |allows| allows.double_slash = true),
+                ("encoded-percent", |allows| allows.encoded_percent = true),
+                ("needless-escape", |allows| allows.needless_escape = true),
+            ],
+        );
+        if let Some(allow) = allowance {
+            allow(&mut allows);
+        }
+    }
+    allows
+}
+
+fn tenant_from(fields: &Fields<'_>, path: Option<&Located<Arc<str>>>) -> Vec<Extractor> {
+    let texts = fields.texts("tenant_from").unwrap_or_default();
+    let found: Vec<_> = texts
+        .into_iter()
+        .filter_map(|text| extractor(fields, text))
+        .collect();
+    if let Some(path) = path {
+        let names = parameters(&path.value);
+        for extractor in &found {
+            let Extractor::Path(name) = &extractor.value else {
+                continue;
+            };
+            if !names.contains(name) {
+                fields.report().add_suggesting(
+                    &extractor.place,
+                    ProblemKind::NothingThere,
+                    format!("the path has no parameter `{{{name}}}`"),
+                    closest(name, names.iter().map(String::as_str)),
+                );
+            }
+        }
+    }
+    bare(found)
+}
+
+fn extractor(fields: &Fields<'_>, text: Located<&str>) -> Option<Located<Extractor>> {
+    let kind = text.value.split_once(':').map(|(kind, _)| kind);
+    if let Some(kind @ ("form" | "event" | "claim")) = kind {
+        fields.report().add(
+            &text.place,
+            ProblemKind::NotSupportedYet,
+            format!("the extractor `{kind}:` is not supported yet by this version"),
+        );
+        return None;
+    }
+    fields.parse(text, values::extractor)
+}
+
+fn guard_tenant(fields: &Fields<'_>) -> Vec<Extractor> {
+    let Some(guard) = fields.table("guard") else {
+        return Vec::new();
+    };
+    guard.require("tenant");
+    let texts = guard.one_or_more("tenant").into_iter();
+    texts
+        .filter_map(|text| {
+            let extractor = extractor(&guard, text)?;
+            if matches!(extractor.value, Extractor::Body(_)) {
+                return Some(extractor.value);
+            }
+            guard.report().add(
+                &extractor.place,
+                ProblemKind::BadValue,
+                "an answer is guarded by its body: `body:/json/pointer`",
+            );
+            None
+        })
+        .collect()
+}
+
+fn credentials(fields: &Fields<'_>) -> Vec<CredentialPlace> {
+    match fields.some_parsed("credentials", values::credential) {
+        Some(places) => bare(places),
+        None => vec![
+            CredentialPlace::Bearer,
+            CredentialPlace::ApiKeyHeader,
+            CredentialPlace::ClientCertificate,
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parameters_of_a_template_are_found() {
+        assert_eq!(
+            parameters("/a/{id}/x-{kind}/{*rest}"),
+            ["id", "kind", "rest"]
+        );
+        assert_eq!(parameters("/a/{{id}}"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_action_follows_from_the_methods() {
+        let action = |methods: &[Method]| action_of(methods).to_string();
+        assert_eq!(
+            action(&[Method::GET, Method::HEAD, Method::OPTIONS]),
+            "read"
+        );
+        assert_eq!(action(&[Method::DELETE]), "delete");
+        assert_eq!(action(&[Method::GET, Method::DELETE]), "write");
+        assert_eq!(action(&[Method::POST]), "write");
+    }
+
+    #[test]
+    fn a_template_outside_the_canonical_form_can_match_nothing() {
+        let strict = PathAllowances::default();
+        for template in ["/a?b", "/a b", "/a/../b", "/a//b", "/a;v=1", "/a#b", "/ü"] {
+            assert!(
+                unreachable_template(template, strict).is_some(),
+                "{template}"
+            );
+        }
+        let allows = PathAllowances {
+            semicolon: true,
+            double_slash: true,
+            ..strict
+        };
+        for template in ["/a//b", "/a;v=1"] {
+            assert!(
+                unreachable_template(template, allows).is_none(),
+                "{template}"
+            );
+        }
+    }
+}

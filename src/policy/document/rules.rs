@@ -1,0 +1,74 @@
+//! `[[rules]]`: what holds beyond the roles of a route.
+
+use std::sync::Arc;
+
+use http::Method;
+
+use super::reader::Fields;
+use super::values;
+use crate::identity::RoutePattern;
+use crate::policy::problem::{Located, ProblemKind};
+use crate::policy::{Effect, RuleMode};
+use crate::tenant::{TenantGrammar, TenantId};
+
+/// One entry.
+#[derive(Debug)]
+pub(in crate::policy) struct RuleEntry {
+    pub(in crate::policy) effect: Effect,
+    pub(in crate::policy) mode: RuleMode,
+    pub(in crate::policy) routes: Option<Vec<Located<RoutePattern>>>,
+    pub(in crate::policy) methods: Option<Vec<Located<Method>>>,
+    pub(in crate::policy) tenants: Option<Vec<Located<TenantId>>>,
+    pub(in crate::policy) users: Option<Vec<Located<Arc<str>>>>,
+    pub(in crate::policy) roles: Option<Vec<Located<Arc<str>>>>,
+}
+
+/// Reads one entry.
+pub(super) fn rule(fields: &Fields<'_>, grammar: &TenantGrammar) -> Option<RuleEntry> {
+    fields.require("effect");
+    fields.not_yet("tools");
+    fields.not_yet("models");
+    let effect = fields.choice(
+        "effect",
+        &[("permit", Effect::Permit), ("forbid", Effect::Forbid)],
+    );
+    let mode = fields.choice(
+        "mode",
+        &[("enforce", RuleMode::Enforce), ("shadow", RuleMode::Shadow)],
+    );
+    let rule = RuleEntry {
+        effect: effect.unwrap_or(Effect::Forbid),
+        mode: mode.unwrap_or(RuleMode::Enforce),
+        routes: fields.some_parsed("routes", values::route_pattern),
+        methods: fields.some_parsed("methods", values::method),
+        tenants: fields.some_parsed("tenants", |text| grammar.parse(text)),
+        users: fields.some_parsed("users", |text| {
+            values::user(text).map(|user| user.as_str().into())
+        }),
+        roles: fields.some_parsed("roles", values::role),
+    };
+    if effect == Some(Effect::Permit) {
+        refuse_useless_permit(fields, &rule);
+    }
+    effect.is_some().then_some(rule)
+}
+
+/// A permit that holds for everybody everywhere would void the roles of every route by one line,
+/// and one in shadow mode would do nothing at all without anybody noticing.
+fn refuse_useless_permit(fields: &Fields<'_>, rule: &RuleEntry) {
+    let conditions = ["routes", "methods", "tenants", "users", "roles"];
+    if !conditions.iter().any(|key| fields.has(key)) {
+        fields.report().add(
+            fields.place(),
+            ProblemKind::Conflict,
+            "a permit without a condition would void the roles of every route",
+        );
+    }
+    if rule.mode == RuleMode::Shadow {
+        fields.report().add(
+            fields.place(),
+            ProblemKind::Conflict,
+            "only a forbid can be tried in shadow mode; a permit there would do nothing",
+        );
+    }
+}

@@ -1,0 +1,265 @@
+//! What is wrong with a directory of policy files, in full.
+//!
+//! Nothing stops at the first mistake: everything that reads policies adds to a [`Report`], and
+//! the directory is taken only if the report stays empty. A [`Problem`] says where (file, line,
+//! column, key), what kind, and what would be right, for people and for programs.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+/// One mistake.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The file, or the directory when the mistake is about all of it.
+    pub file: String,
+    /// Where in the file; `None` when the mistake is about all of it.
+    #[serde(flatten)]
+    pub position: Option<Position>,
+    /// Section, entry and key: `[[routes]] "session.read" upstream`. Empty outside of any section.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub at: String,
+    /// What sort of mistake.
+    pub kind: ProblemKind,
+    /// What is wrong, in a sentence. Never a secret.
+    pub message: String,
+    /// What was probably meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<String>,
+}
+
+/// A place in a text, counted from 1; columns count characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Position {
+    /// Line.
+    pub line: usize,
+    /// Column.
+    pub column: usize,
+}
+
+/// What sort of mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemKind {
+    /// A file or the directory can't be read, or is not what it has to be.
+    Unreadable,
+    /// Not TOML.
+    Syntax,
+    /// A key or section that does not exist.
+    UnknownKey,
+    /// A key or section that exists and that this version can't honour.
+    NotSupportedYet,
+    /// A value of another type than the key's.
+    WrongType,
+    /// A value outside of what the key takes.
+    BadValue,
+    /// A key that has to be there.
+    Missing,
+    /// A name or value that has to be unique.
+    Duplicate,
+    /// A reference to something that is not there.
+    NothingThere,
+    /// A condition that can never hold.
+    NeverMatches,
+    /// Two settings that exclude each other.
+    Conflict,
+    /// A secret that can't be had.
+    Secret,
+    /// Sound by itself, and refused by the part of the process that has to use it.
+    NotInstalled,
+}
+
+impl Problem {
+    /// A problem of a whole file or directory.
+    pub fn of_file(file: impl Into<String>, kind: ProblemKind, message: impl Into<String>) -> Self {
+        Self {
+            file: file.into(),
+            position: None,
+            at: String::new(),
+            kind,
+            message: message.into(),
+            suggestion: None,
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    /// `policies/20-routes.toml:12:8: [[routes]] "x": unknown key `metods`, did you mean `methods`?`
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.file)?;
+        if let Some(position) = self.position {
+            write!(formatter, ":{}:{}", position.line, position.column)?;
+        }
+        if !self.at.is_empty() {
+            write!(formatter, ": {}", self.at)?;
+        }
+        write!(formatter, ": {}", self.message)?;
+        if let Some(suggestion) = &self.suggestion {
+            write!(formatter, ", did you mean `{suggestion}`?")?;
+        }
+        Ok(())
+    }
+}
+
+/// The text of one file, kept so that an offset can be told as line and column.
+#[derive(Debug)]
+pub(super) struct SourceText {
+    /// Path as it is shown.
+    pub(super) path: String,
+    /// Content.
+    pub(super) text: String,
+}
+
+impl SourceText {
+    /// Line and column of a byte offset; past the end is the end.
+    pub(super) fn position(&self, offset: usize) -> Position {
+        let before = self.text.get(..offset).unwrap_or(&self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Position {
+            line: before.matches('\n').count() + 1,
+            column: before
+                .get(line_start..)
+                .map_or(0, |line| line.chars().count())
+                + 1,
+        }
+    }
+}
+
+/// Where something stands: file, offset, section and key.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) source: Arc<SourceText>,
+    pub(super) offset: usize,
+    pub(super) section: Arc<str>,
+    pub(super) key: &'static str,
+}
+
+impl Place {
+    /// `file:line` for naming a second place inside a message.
+    pub(super) fn short(&self) -> String {
+        let position = self.source.position(self.offset);
+        format!("{}:{}", self.source.path, position.line)
+    }
+}
+
+/// A value together with where it was written.
+#[derive(Clone, Debug)]
+pub(super) struct Located<T> {
+    pub(super) value: T,
+    pub(super) place: Place,
+}
+
+impl<T> Located<T> {
+    /// The same place with another value.
+    pub(super) fn with<U>(&self, value: U) -> Located<U> {
+        Located {
+            value,
+            place: self.place.clone(),
+        }
+    }
+}
+
+/// Every problem met so far. Behind a cell, because readers of nested tables share it.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    problems: RefCell<Vec<Problem>>,
+}
+
+impl Report {
+    /// Adds a problem at a place.
+    pub(super) fn add(&self, place: &Place, kind: ProblemKind, message: impl Into<String>) {
+        self.add_suggesting(place, kind, message, None);
+    }
+
+    /// Adds a problem at a place, with what was probably meant.
+    pub(super) fn add_suggesting(
+        &self,
+        place: &Place,
+        kind: ProblemKind,
+        message: impl Into<String>,
+        suggestion: Option<&str>,
+    ) {
+        let at = match (place.section.is_empty(), place.key.is_empty()) {
+            (false, false) => format!("{} {}", place.section, place.key),
+            (false, true) => place.section.to_string(),
+            (true, _) => place.key.to_owned(),
+        };
+        self.push(Problem {
+            file: place.source.path.clone(),
+            position: Some(place.source.position(place.offset)),
+            at,
+            kind,
+            message: message.into(),
+            suggestion: suggestion.map(str::to_owned),
+        });
+    }
+
+    /// Adds a problem as it is.
+    pub(super) fn push(&self, problem: Problem) {
+        self.problems.borrow_mut().push(problem);
+    }
+
+    /// Whether nothing was added.
+    pub(super) fn is_clean(&self) -> bool {
+        self.problems.borrow().is_empty()
+    }
+
+    /// Everything, by file and position.
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        let mut problems = self.problems.into_inner();
+        problems
+            .sort_by(|left, right| (&left.file, left.position).cmp(&(&right.file, right.position)));
+        problems
+    }
+}
+
+/// The candidate that was probably meant by `word`: one at most a third of its letters away by
+/// insertions, deletions, replacements and swaps of neighbours, or `word` with a unit after it.
+pub(super) fn closest<'c>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'c str>,
+) -> Option<&'c str> {
+    candidates
+        .into_iter()
+        .filter_map(|candidate| {
+            let distance = strsim::osa_distance(word, candidate);
+            let near = distance <= (candidate.len() / 3).max(1);
+            let lacks_unit = candidate
+                .strip_prefix(word)
+                .is_some_and(|rest| rest.starts_with('_'));
+            (near || lacks_unit).then_some((distance, candidate))
+        })
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_counts_characters_from_one() {
+        let source = SourceText {
+            path: "p".into(),
+            text: "a\nüb = 1\n".into(),
+        };
+        assert_eq!(source.position(0), Position { line: 1, column: 1 });
+        let b = source.text.find('b').unwrap();
+        assert_eq!(source.position(b), Position { line: 2, column: 2 });
+        assert_eq!(source.position(999), Position { line: 3, column: 1 });
+    }
+
+    #[test]
+    fn only_a_near_miss_is_suggested() {
+        let keys = ["methods", "path", "roles", "upstream"];
+        assert_eq!(closest("metods", keys), Some("methods"));
+        assert_eq!(closest("role", keys), Some("roles"));
+        assert_eq!(closest("quota", keys), None);
+        assert_eq!(
+            closest("timeout", ["timeout_seconds"]),
+            Some("timeout_seconds")
+        );
+    }
+}
