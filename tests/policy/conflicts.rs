@@ -1,0 +1,170 @@
+//! One mistake at a time, in a file that is sound without it.
+
+use super::*;
+
+const SOUND: &str = r#"
+[[tenants]]
+id = "acme"
+[[upstreams]]
+name = "u"
+url = "http://127.0.0.1:1"
+[[routes]]
+name = "a.read"
+upstream = "u"
+methods = ["GET"]
+path = "/a/{id}"
+[[routes]]
+name = "hook"
+upstream = "u"
+methods = ["POST"]
+path = "/hook"
+"#;
+
+/// The one problem that `addition` makes of the sound file.
+fn only_problem(addition: &str) -> (ProblemKind, String) {
+    let problems = refused(&format!("{SOUND}{addition}\n"));
+    assert_eq!(problems.len(), 1, "one mistake, one problem: {problems:#?}");
+    problems.into_iter().next().unwrap()
+}
+
+#[test]
+fn without_a_mistake_the_file_is_sound() {
+    assert!(compiled(SOUND).is_ok());
+}
+
+#[test]
+fn a_reference_to_nothing_is_refused() {
+    for (addition, expected) in [
+        (
+            "[[routes]]\nname = \"b\"\nupstream = \"v\"\nmethods = [\"GET\"]\npath = \"/b\"",
+            "there is no upstream `v`",
+        ),
+        (
+            "[[webhooks]]\nname = \"w\"\npath = \"/nowhere\"\nscheme = \"slack\"\n\
+             secret = \"env:SECRET\"\ntenant = \"acme\"\nuser = \"w\"",
+            "no route has this path",
+        ),
+        (
+            "[[webhooks]]\nname = \"w\"\npath = \"/a/1\"\nscheme = \"slack\"\n\
+             secret = \"env:SECRET\"\ntenant = \"acme\"\nuser = \"w\"",
+            "no route takes a POST to this path",
+        ),
+        (
+            "[development]\ntenant = \"globex\"\nuser = \"dev\"",
+            "the tenant `globex` is not listed",
+        ),
+        (
+            "[[routes]]\nname = \"m\"\nupstream = \"u\"\nmethods = [\"PUT\"]\npath = \"/m\"\n\
+             shared_memory_write = true",
+            "no `[memory] shared_write_roles` says who may",
+        ),
+    ] {
+        let (kind, line) = only_problem(addition);
+        assert_eq!(kind, ProblemKind::NothingThere, "{line}");
+        assert!(line.contains(expected), "{line}");
+    }
+}
+
+#[test]
+fn a_rule_that_can_never_hold_is_refused() {
+    for (condition, expected) in [
+        ("routes = [\"b.*\"]", "no route is called `b.*`"),
+        (
+            "methods = [\"PATCH\"]",
+            "no route that the rule covers takes PATCH",
+        ),
+        (
+            "routes = [\"a.*\"]\nmethods = [\"POST\"]",
+            "no route that the rule covers takes POST",
+        ),
+        ("roles = []", "an empty list matches nothing"),
+        (
+            "roles = [\"intern\"]",
+            "no credential carries the role `intern`",
+        ),
+    ] {
+        let rule = format!("[[rules]]\nname = \"r\"\neffect = \"forbid\"\n{condition}");
+        let (kind, line) = only_problem(&rule);
+        assert_eq!(kind, ProblemKind::NeverMatches, "{line}");
+        assert!(line.contains(expected), "{line}");
+    }
+    let head = "[[rules]]\nname = \"r\"\neffect = \"forbid\"\nmethods = [\"HEAD\"]\n";
+    assert!(
+        compiled(&format!("{SOUND}{head}")).is_ok(),
+        "GET includes HEAD"
+    );
+}
+
+#[test]
+fn an_unlisted_tenant_may_be_named_where_such_tenants_are_provisioned() {
+    let development = "[development]\ntenant = \"globex\"\nuser = \"dev\"\n";
+    let provisioned = format!("{SOUND}{development}[tenancy]\nunknown = \"provision\"\n");
+    assert!(compiled(&provisioned).is_ok());
+}
+
+#[test]
+fn routes_in_each_others_way_are_refused_naming_both() {
+    for (path, methods, expected) in [
+        (
+            "/a/{id}",
+            "GET",
+            "GET on this path is taken by the route `a.read`",
+        ),
+        (
+            "/a/{name}",
+            "POST",
+            "the path is in the way of `/a/{id}` of the route `a.read`",
+        ),
+    ] {
+        let (kind, line) = only_problem(&format!(
+            "[[routes]]\nname = \"b\"\nupstream = \"u\"\nmethods = [\"{methods}\"]\n\
+             path = \"{path}\""
+        ));
+        assert_eq!(kind, ProblemKind::Conflict, "{line}");
+        assert!(
+            line.contains("[[routes]] \"b\" path") && line.contains(expected),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_webhook_on_a_public_route_would_ask_for_no_signature() {
+    let (kind, line) = only_problem(
+        "[[routes]]\nname = \"open\"\nupstream = \"u\"\nmethods = [\"POST\"]\npath = \"/open\"\n\
+         public = true\n[[webhooks]]\nname = \"w\"\npath = \"/open\"\nscheme = \"stripe\"\n\
+         secret = \"env:SECRET\"\ntenant = \"acme\"\nuser = \"w\"",
+    );
+    assert_eq!(kind, ProblemKind::Conflict);
+    assert!(line.contains("the route `open` is public"), "{line}");
+}
+
+#[test]
+fn two_keys_of_one_user_are_a_rotation_and_one_key_twice_is_a_mistake() {
+    let key = |name: &str, digit: &str| {
+        format!(
+            "[[api_keys]]\nname = \"{name}\"\nsha256 = \"{}\"\ntenant = \"acme\"\nuser = \"ci\"\n",
+            digit.repeat(64)
+        )
+    };
+    let rotation = format!("{SOUND}{}{}", key("old", "0"), key("new", "1"));
+    assert_eq!(compiled(&rotation).unwrap().api_keys.len(), 2);
+    let (kind, line) = only_problem(&format!("{}{}", key("old", "0"), key("new", "0")));
+    assert_eq!(kind, ProblemKind::Duplicate);
+    assert!(line.contains("policies/p.toml:19 already"), "{line}");
+}
+
+#[test]
+fn a_plain_section_stands_in_one_file_only() {
+    let texts = [
+        ("a.toml", "[tenancy]\nunknown = \"deny\"\n"),
+        ("b.toml", "[tenancy]\nunknown = \"provision\"\n"),
+    ];
+    let directory = PolicyDirectory::from_texts(Path::new("p"), texts).unwrap();
+    let problems = compile(&directory, &SecretResolver::default()).unwrap_err();
+    assert_eq!(problems.len(), 1);
+    assert_eq!(
+        problems[0].to_string(),
+        "p/b.toml:1:1: [tenancy]: the section stands in p/a.toml:1 too; only one file may have it"
+    );
+}
