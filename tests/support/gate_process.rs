@@ -135,6 +135,8 @@ impl GateBuilder {
         for attempt in 1.. {
             gate.take_free_ports();
             gate.write_config();
+            // What an earlier attempt wrote must not explain this one.
+            let _ = fs::remove_file(gate.folder().join("stderr.log"));
             gate.spawn();
             match gate.wait_until_ready().await {
                 Err(failed) if failed.is_port_clash() && attempt < ATTEMPTS => {}
@@ -399,8 +401,11 @@ impl GateProcess {
         self.child = Some(child);
     }
 
+    // A restart and a successor write on behind what is there.
     fn log(&self, name: &str) -> File {
-        File::create(self.folder().join(name)).unwrap()
+        let path = self.folder().join(name);
+        let mut options = File::options();
+        options.create(true).append(true).open(path).unwrap()
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
