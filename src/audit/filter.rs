@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::record::RecordedDecision;
 use crate::clock::Timestamp;
-use crate::tenant::TenantId;
+use crate::tenant::{TenantGrammar, TenantId};
 
 /// Conditions on records; all that are given have to hold. Events belong to no tenant and no
 /// decision, so either condition leaves them out.
@@ -18,6 +18,82 @@ pub struct Filter {
     pub until: Option<Timestamp>,
     /// Only with this decision.
     pub decision: Option<RecordedDecision>,
+}
+
+/// Why a text is no condition.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FilterError {
+    /// Not a tenant id.
+    #[error("`{0}` is not a tenant id")]
+    Tenant(String),
+    /// Neither a time nor a time ago.
+    #[error(
+        "`{0}` is neither a time (`2026-11-21T10:00:00Z`) nor a time ago (`90s`, `15m`, `24h`, `7d`)"
+    )]
+    Time(String),
+    /// Neither of the two decisions.
+    #[error("`{0}` is no decision: `permit` or `deny`")]
+    Decision(String),
+}
+
+impl Filter {
+    /// The filter of these texts, as commands and queries have them. Times are RFC 3339, or a time
+    /// before `now`.
+    ///
+    /// # Errors
+    /// The first text that is no condition.
+    pub fn parse(
+        tenant: Option<&str>,
+        since: Option<&str>,
+        until: Option<&str>,
+        decision: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Self, FilterError> {
+        let any = TenantGrammar::new("^.*$").unwrap_or_default();
+        let tenant = tenant
+            .map(|text| {
+                any.parse(text)
+                    .map_err(|_| FilterError::Tenant(text.to_owned()))
+            })
+            .transpose()?;
+        let decision = decision
+            .map(|text| match text {
+                "permit" => Ok(RecordedDecision::Permit),
+                "deny" => Ok(RecordedDecision::Deny),
+                other => Err(FilterError::Decision(other.to_owned())),
+            })
+            .transpose()?;
+        let time = |text: Option<&str>| text.map(|text| parse_time(text, now)).transpose();
+        Ok(Self {
+            tenant,
+            since: time(since)?,
+            until: time(until)?,
+            decision,
+        })
+    }
+}
+
+fn parse_time(text: &str, now: Timestamp) -> Result<Timestamp, FilterError> {
+    let ago = |text: &str| {
+        let unit = text.chars().next_back()?;
+        let number: i64 = text.strip_suffix(unit)?.parse().ok()?;
+        let seconds = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 3_600,
+            'd' => 86_400,
+            _ => return None,
+        };
+        Some(now.plus_seconds(number.checked_mul(-seconds)?))
+    };
+    let at = |text: &str| {
+        Some(Timestamp::from_micros(
+            text.parse::<jiff::Timestamp>().ok()?.as_microsecond(),
+        ))
+    };
+    at(text)
+        .or_else(|| ago(text))
+        .ok_or_else(|| FilterError::Time(text.to_owned()))
 }
 
 /// What a filter looks at. All three are free of escapes, so they can be borrowed.

@@ -52,7 +52,7 @@ mod writer;
 pub use chain::Problem;
 pub use event::Event;
 pub use export::{ExportError, ExportFormat, ExportSummary, export};
-pub use filter::Filter;
+pub use filter::{Filter, FilterError};
 pub use health::{AuditStats, AuditUnavailable};
 pub use intake::Ticket;
 pub use keys::{KeyError, LogKeys, LogSecret, SecretSource};

@@ -7,6 +7,8 @@ use super::Refusal;
 pub struct Problem {
     /// HTTP status.
     pub status: u16,
+    /// The stable code.
+    pub code: &'static str,
     /// `WWW-Authenticate`, where the status asks for it.
     pub challenge: Option<String>,
     /// `Allow`, for 405.
@@ -52,6 +54,7 @@ impl Problem {
         }
         Self {
             status: facts.status,
+            code: facts.code,
             challenge,
             allow: allow.map(str::to_owned),
             retry_after: facts.retry_after,

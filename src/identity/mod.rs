@@ -22,5 +22,5 @@ pub use principal::{
     AuthMethod, Delegation, MAX_DELEGATION_DEPTH, MAX_USER_LENGTH, Principal, PrincipalKind,
     RoutePattern, UserId, UserIdError,
 };
-pub use token_cache::{DEFAULT_CAPACITY as DEFAULT_TOKEN_CAPACITY, TokenCache};
 pub use replay::{DEFAULT_CAPACITY as DEFAULT_REPLAY_CAPACITY, ReplayGuard};
+pub use token_cache::{DEFAULT_CAPACITY as DEFAULT_TOKEN_CAPACITY, TokenCache};

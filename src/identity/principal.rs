@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::settings::DevelopmentSettings;
 use crate::clock::Timestamp;
 use crate::tenant::TenantId;
 
@@ -147,6 +148,22 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// Who a request without any credential is, where `[development]` says so.
+    pub fn development(settings: &DevelopmentSettings) -> Self {
+        Self {
+            tenant: settings.tenant.clone(),
+            user: settings.user.clone(),
+            kind: PrincipalKind::Development,
+            roles: Arc::clone(&settings.roles),
+            scopes: Arc::from([]),
+            delegation: Delegation::default(),
+            method: AuthMethod::development(),
+            token_id: None,
+            expires_at: None,
+            routes: None,
+        }
+    }
+
     /// The tenant.
     pub fn tenant(&self) -> &TenantId {
         &self.tenant

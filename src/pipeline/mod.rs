@@ -1,9 +1,63 @@
-//! What every request goes through before a backend sees it.
+//! What every request goes through before a backend sees it, and what is written down about it.
+//!
+//! Nothing here knows pingora or axum: a request is a [`Call`] of plain parts, and [`Gate::admit`]
+//! turns it into an [`Admission`] or a refusal.
 
+mod admission;
+mod admit;
 pub mod canonical;
+mod credentials;
 pub mod declared_tenant;
 pub mod framing;
-pub mod head;
+mod gate;
+mod generation;
+mod handles;
 pub mod identity_headers;
 pub mod query;
 pub mod trace_context;
+mod trail;
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Method, header};
+
+pub use admission::{Admission, AuthorizationOut, MachineHeaders};
+pub use admit::Step;
+pub use gate::{Gate, GateParts, GateSettings, InstallError};
+pub use generation::Generation;
+pub use handles::{CredentialHandles, HandleError};
+pub use trail::Trail;
+
+use crate::identity::client_certificate::CertificateFacts;
+
+/// One request as the pipeline sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'request> {
+    /// Method.
+    pub method: &'request Method,
+    /// Path and query as they came; an absolute-form target without its authority.
+    pub target: &'request str,
+    /// Host, or authority of HTTP/2, with its port.
+    pub host: Option<&'request str>,
+    /// Header fields.
+    pub headers: &'request HeaderMap,
+}
+
+impl Call<'_> {
+    /// The announced length of the body.
+    fn content_length(&self) -> Option<u64> {
+        self.headers
+            .get(header::CONTENT_LENGTH)?
+            .to_str()
+            .ok()?
+            .parse()
+            .ok()
+    }
+}
+
+/// What is known of the other end of the connection.
+#[derive(Clone, Debug, Default)]
+pub struct PeerFacts {
+    /// The certificate TLS verified.
+    pub certificate: Option<Arc<CertificateFacts>>,
+}

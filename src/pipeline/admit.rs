@@ -1,0 +1,379 @@
+//! The order of steps: what every request goes through before a backend hears of it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use http::{HeaderMap, header};
+
+use super::admission::{Admission, AuthorizationOut};
+use super::canonical::CanonicalTarget;
+use super::credentials::{self, Presented};
+use super::generation::Generation;
+use super::identity_headers;
+use super::trail::Trail;
+use super::{Call, Gate, PeerFacts, declared_tenant, query};
+use crate::decision::{Denial, DenialCode, Failure, FailureCode, Refusal};
+use crate::identity::Principal;
+use crate::identity::webhook::{VerifiedDelivery, Webhook};
+use crate::inspect::json::{self, Limits, Scalar};
+use crate::policy::{
+    CredentialPlace, Extractor, PathAllowances, RouteMatch, RoutePolicy, UpstreamAuthorization,
+    authorize, tenant_status,
+};
+
+/// What a call of [`Gate::admit`] came to, short of a refusal.
+#[derive(Debug)]
+pub enum Step {
+    /// The request may pass.
+    Admitted(Admission),
+    /// The decision needs the body: read up to `limit` bytes and call again with it.
+    NeedsBody {
+        /// Largest body, in bytes.
+        limit: u64,
+    },
+}
+
+impl Gate {
+    /// Decides about one request, by one policy generation.
+    ///
+    /// Called a second time with the body where the first answer was [`Step::NeedsBody`]; the steps
+    /// before run again and come out the same.
+    ///
+    /// # Errors
+    /// Why the request is refused. The trail keeps what was found until then.
+    pub async fn admit(
+        &self,
+        generation: &Arc<Generation>,
+        call: &Call<'_>,
+        peer: &PeerFacts,
+        body: Option<&[u8]>,
+        trail: &mut Trail,
+    ) -> Result<Step, Refusal> {
+        let snapshot = generation.snapshot();
+        trail.revision = Some(snapshot.revision.clone());
+        self.audit_ready()?;
+        self.known_host(call.host)?;
+        let target = CanonicalTarget::parse(call.target)
+            .map_err(|fault| Denial::because(DenialCode::RequestRejected, fault.to_string()))?;
+
+        let (route, params) = match snapshot.router.route(call.method, target.path()) {
+            RouteMatch::Found { route, params } => (route, params),
+            // An ambiguous path is refused as such where no route took it as it stands.
+            RouteMatch::MethodNotAllowed { .. } | RouteMatch::NotFound
+                if target.permitted_by(&PathAllowances::default()).is_err() =>
+            {
+                return Err(
+                    Denial::because(DenialCode::RequestRejected, "the path is ambiguous").into(),
+                );
+            }
+            RouteMatch::MethodNotAllowed { allow } => {
+                let denial = Denial {
+                    allow: Some(Arc::clone(allow)),
+                    ..Denial::new(DenialCode::MethodNotAllowed)
+                };
+                return Err(denial.into());
+            }
+            RouteMatch::NotFound => return Err(DenialCode::NotFound.into()),
+        };
+        trail.route = Some(Arc::clone(route));
+        target
+            .permitted_by(&route.path_allows)
+            .map_err(|fault| Denial::because(DenialCode::RequestRejected, fault.to_string()))?;
+        let upgrade = asks_for_upgrade(call.headers);
+        if upgrade && route.needs_response_body() {
+            return Err(
+                Denial::because(DenialCode::RequestRejected, "the route takes no upgrade").into(),
+            );
+        }
+
+        let hardened = self.hardened(snapshot);
+        let public = route.public && (route.health || !hardened);
+        if public {
+            return Ok(Step::Admitted(Admission {
+                generation: Arc::clone(generation),
+                route: Arc::clone(route),
+                principal: None,
+                target: query_without_identity(&target, None, route),
+                authorization: AuthorizationOut::Strip,
+                body_limit: body_limit(route, snapshot.defaults.body_bytes, None),
+                upgrade,
+                delivery: None,
+            }))
+            .inspect(|_| trail.admitted = true);
+        }
+
+        let limit_before = body_limit(route, snapshot.defaults.body_bytes, None);
+        let mut delivery = None;
+        let principal = match generation.webhooks.at(target.path()) {
+            Some(hook) => match body {
+                Some(body) => {
+                    let verified = self.delivery(hook, call, body)?;
+                    let principal = Arc::new(verified.principal.clone());
+                    delivery = Some(verified);
+                    principal
+                }
+                None => {
+                    return Ok(Step::NeedsBody {
+                        limit: limit_before,
+                    });
+                }
+            },
+            None => {
+                self.authenticate(generation, route, call, &target, peer)
+                    .await?
+            }
+        };
+        trail.principal = Some(Arc::clone(&principal));
+
+        tenant_status(snapshot, principal.tenant())?;
+        let limits = snapshot
+            .tenants
+            .get(principal.tenant())
+            .map(|tenant| tenant.limits);
+        let limit = body_limit(
+            route,
+            snapshot.defaults.body_bytes,
+            limits.and_then(|limits| limits.body_bytes),
+        );
+        let wants_body = route.needs_request_body();
+        let in_body = match (wants_body, body) {
+            (false, _) => Vec::new(),
+            (true, Some(body)) => tenants_in_body(route, call.headers, body)?,
+            (true, None) => Vec::new(),
+        };
+        let mut declared = declared_elsewhere(route, call, &target, &params, trail)?;
+        declared.values.extend(in_body);
+        let other = declared
+            .values
+            .iter()
+            .find(|value| **value != principal.tenant().as_str());
+        trail.declared_tenant = other.map(|value| value.to_string());
+        declared_tenant::agree(
+            principal.tenant(),
+            call.method,
+            declared.values.iter().map(|value| &**value),
+            hardened,
+            declared.header_present,
+            &snapshot.tenancy.grammar,
+        )?;
+
+        let outcome = authorize(snapshot, route, &principal, call.method);
+        trail.rule = outcome.rule;
+        trail.would_deny = outcome.would_deny;
+        outcome.decision?;
+        if wants_body && body.is_none() {
+            return Ok(Step::NeedsBody { limit });
+        }
+        if upgrade && !route.websocket {
+            return Err(
+                Denial::because(DenialCode::RequestRejected, "the route takes no upgrade").into(),
+            );
+        }
+        if call.content_length().is_some_and(|length| length > limit) {
+            let detail = format!("the limit is {limit} bytes");
+            return Err(Denial::because(DenialCode::BodyTooLarge, detail).into());
+        }
+
+        let authorization = self.authorization_out(route, &principal)?;
+        trail.admitted = true;
+        Ok(Step::Admitted(Admission {
+            generation: Arc::clone(generation),
+            route: Arc::clone(route),
+            target: query_without_identity(&target, Some(&principal), route),
+            principal: Some(principal),
+            authorization,
+            body_limit: limit,
+            upgrade,
+            delivery,
+        }))
+    }
+
+    async fn authenticate(
+        &self,
+        generation: &Generation,
+        route: &RoutePolicy,
+        call: &Call<'_>,
+        target: &CanonicalTarget<'_>,
+        peer: &PeerFacts,
+    ) -> Result<Arc<Principal>, Refusal> {
+        let certificate = match &peer.certificate {
+            Some(facts) => generation.certificates.identify(facts, self.now())?,
+            None => None,
+        };
+        match credentials::present(route, call.headers, target.query(), certificate)? {
+            Presented::Token(token) => {
+                let verified = match generation.tokens.cached(&token) {
+                    Some(verified) => verified,
+                    None => generation.tokens.verify(&token).await?,
+                };
+                verified.principal(call.headers)
+            }
+            Presented::ApiKey(key) => Ok(Arc::new(generation.api_keys.verify(&key, self.now())?)),
+            Presented::Certificate(principal) => Ok(Arc::from(principal)),
+            Presented::Nothing => generation
+                .development
+                .clone()
+                .ok_or_else(|| DenialCode::CredentialsMissing.into()),
+        }
+    }
+
+    /// Verifies a signed delivery. It may carry no other credential.
+    fn delivery(
+        &self,
+        hook: &Webhook,
+        call: &Call<'_>,
+        body: &[u8],
+    ) -> Result<VerifiedDelivery, Refusal> {
+        if credentials::any_in_headers(call.headers) {
+            return Err(credentials::two_credentials());
+        }
+        hook.verify(call.headers, body, self.now(), self.replays())
+    }
+
+    fn authorization_out(
+        &self,
+        route: &RoutePolicy,
+        principal: &Principal,
+    ) -> Result<AuthorizationOut, Refusal> {
+        match &route.upstream.authorization {
+            UpstreamAuthorization::Forward => Ok(AuthorizationOut::Forward),
+            UpstreamAuthorization::Strip => Ok(AuthorizationOut::Strip),
+            UpstreamAuthorization::Handle(handle) => {
+                let credential =
+                    self.handles()
+                        .bearer(handle, principal.tenant())
+                        .map_err(|error| {
+                            Failure::logged(
+                                FailureCode::StateUnavailable,
+                                format!("credential handle: {error}"),
+                            )
+                        })?;
+                Ok(AuthorizationOut::Replace(credential))
+            }
+        }
+    }
+}
+
+/// The tenants that a request names beside its credential.
+struct Declared<'call> {
+    values: Vec<Cow<'call, str>>,
+    header_present: bool,
+}
+
+fn declared_elsewhere<'call>(
+    route: &RoutePolicy,
+    call: &Call<'call>,
+    target: &CanonicalTarget<'call>,
+    params: &matchit::Params<'_, 'call>,
+    trail: &mut Trail,
+) -> Result<Declared<'call>, Refusal> {
+    let header =
+        identity_headers::declared(call.headers).inspect_err(|_| trail.declared_tenant = None)?;
+    let mut values = Vec::new();
+    values.extend(header.map(|declared| Cow::Borrowed(declared.value)));
+    if let Some(text) = target.query() {
+        values.extend(query::tenant_values(text));
+    }
+    for extractor in &route.tenant_from {
+        match extractor {
+            Extractor::Path(name) => {
+                values.extend(params.get(name).map(super::canonical::decode_segment))
+            }
+            Extractor::Query(name) => {
+                values.extend(
+                    target
+                        .query()
+                        .into_iter()
+                        .flat_map(|text| query::values_of(text, name)),
+                );
+            }
+            Extractor::Header(name) => {
+                for value in call.headers.get_all(name.as_str()) {
+                    let text = value
+                        .to_str()
+                        .map_err(|_not_ascii| Denial::new(DenialCode::TenantInvalid))?;
+                    values.push(Cow::Borrowed(text));
+                }
+            }
+            Extractor::Body(_) => {}
+        }
+    }
+    Ok(Declared {
+        values,
+        header_present: header.is_some_and(|declared| declared.exact),
+    })
+}
+
+fn tenants_in_body(
+    route: &RoutePolicy,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Vec<Cow<'static, str>>, Refusal> {
+    if headers
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|coding| coding.as_bytes() != b"identity")
+    {
+        let detail = "the route reads the body, so it has to come without a content coding";
+        return Err(Denial::because(DenialCode::EncodingUnsupported, detail).into());
+    }
+    let mut values = Vec::new();
+    for extractor in &route.tenant_from {
+        let Extractor::Body(pointer) = extractor else {
+            continue;
+        };
+        let found = json::pointer_values(body, pointer, &Limits::default()).map_err(|fault| {
+            Denial::because(DenialCode::RequestRejected, format!("the body: {fault}"))
+        })?;
+        for value in found {
+            match value {
+                Scalar::Text(tenant) => values.push(Cow::Owned(tenant)),
+                Scalar::Null | Scalar::Bool(_) | Scalar::Number(_) | Scalar::Container => {
+                    return Err(DenialCode::TenantInvalid.into());
+                }
+            }
+        }
+    }
+    Ok(values)
+}
+
+/// The target without what says who calls: the query credential goes, `tenant` in every spelling
+/// becomes the verified one. `None` where nothing changes.
+fn query_without_identity(
+    target: &CanonicalTarget<'_>,
+    principal: Option<&Principal>,
+    route: &RoutePolicy,
+) -> Option<String> {
+    let original = target.query()?;
+    let mut changed: Option<String> = None;
+    for place in &route.credentials {
+        if let CredentialPlace::Query(name) = place {
+            let present = changed.as_deref().unwrap_or(original);
+            changed = query::remove_parameter(present, name).or(changed);
+        }
+    }
+    let present = changed.as_deref().unwrap_or(original);
+    changed = match principal {
+        Some(principal) => query::rewrite(present, principal.tenant()),
+        None => query::remove_parameter(present, "tenant"),
+    }
+    .or(changed);
+    let query = changed?;
+    let path = target.path();
+    Some(if query.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{query}")
+    })
+}
+
+fn body_limit(route: &RoutePolicy, default: Option<u64>, tenant: Option<u64>) -> u64 {
+    let tenant = tenant.or(default).unwrap_or(DEFAULT_BODY_BYTES);
+    route.body_bytes.map_or(tenant, |route| route.min(tenant))
+}
+
+/// Largest request body where no file says otherwise: 10 MiB.
+const DEFAULT_BODY_BYTES: u64 = 10 * 1024 * 1024;
+
+fn asks_for_upgrade(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::UPGRADE)
+}

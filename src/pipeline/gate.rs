@@ -1,0 +1,238 @@
+//! The gate: policy generations, the audit log, and what both need.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+
+use super::admission::Admission;
+use super::generation::Generation;
+use super::handles::CredentialHandles;
+use super::trace_context::RequestId;
+use super::trail::Trail;
+use crate::audit::{AuditLog, AuditUnavailable, Durability};
+use crate::clock::{SharedClock, Timestamp};
+use crate::decision::{Denial, DenialCode, Failure, FailureCode, Refusal};
+use crate::identity::jwks::KeySetRegistry;
+use crate::identity::webhook::WebhookError;
+use crate::identity::{ReplayGuard, TokenAuthenticator, TokenCache};
+use crate::policy::PolicySnapshot;
+use crate::telemetry::Metrics;
+
+/// What a gate is told when it is made.
+#[derive(Clone, Debug)]
+pub struct GateSettings {
+    /// Hardened mode whatever the policies say (`FABRIC_HARNESS_TENANT_REQUIRED`).
+    pub tenant_header_required: bool,
+    /// Whether the public listener can only be reached from this host; the development identity is
+    /// refused otherwise.
+    pub on_loopback: bool,
+    /// Host names that are served, in lower case and without port; `None` is any.
+    pub hosts: Option<Vec<String>>,
+}
+
+/// What a gate is made of.
+pub struct GateParts {
+    /// Its settings.
+    pub settings: GateSettings,
+    /// Where records go.
+    pub audit: AuditLog,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Time.
+    pub clock: SharedClock,
+    /// Key sets of issuers.
+    pub keys: Arc<KeySetRegistry>,
+    /// Verified tokens.
+    pub tokens: Arc<TokenCache>,
+    /// Signed deliveries that were taken.
+    pub replays: ReplayGuard,
+    /// Secrets of backends.
+    pub handles: CredentialHandles,
+}
+
+/// The policy enforcement point without its network side.
+pub struct Gate {
+    generation: ArcSwap<Generation>,
+    parts: GateParts,
+}
+
+/// A compiled policy can't be put in force on this gate.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InstallError {
+    /// `[development]` names who anonymous callers are; that is for one's own machine only.
+    #[error("`[development]` is refused because the listener is not on loopback")]
+    DevelopmentBeyondLoopback,
+    /// A webhook that could not verify anything.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
+}
+
+impl Gate {
+    /// A gate with its first policy in force.
+    ///
+    /// # Errors
+    /// See [`InstallError`].
+    pub fn new(parts: GateParts, snapshot: PolicySnapshot) -> Result<Arc<Self>, InstallError> {
+        let generation = parts.generation_of(snapshot)?;
+        Ok(Arc::new(Self {
+            generation: ArcSwap::from_pointee(generation),
+            parts,
+        }))
+    }
+
+    /// Puts a policy in force: requests that arrive from now on are judged by it, those under way
+    /// keep the one they began with.
+    ///
+    /// # Errors
+    /// See [`InstallError`]; the policy in force stays.
+    pub fn install(&self, snapshot: PolicySnapshot) -> Result<(), InstallError> {
+        self.generation
+            .store(Arc::new(self.parts.generation_of(snapshot)?));
+        Ok(())
+    }
+
+    /// The policy in force.
+    pub fn generation(&self) -> Arc<Generation> {
+        self.generation.load_full()
+    }
+
+    /// Begins the trail of a request that has just arrived.
+    pub fn begin(&self) -> Trail {
+        Trail::new(RequestId::mint(), self.now(), Instant::now())
+    }
+
+    /// Hands a trail's record to the audit log, and waits for the disk where durability is `sync`.
+    ///
+    /// # Errors
+    /// The log can't take it and `on_failure` is `deny`.
+    pub async fn record(&self, trail: &mut Trail) -> Result<(), AuditUnavailable> {
+        match (
+            trail.record(&self.parts.audit)?,
+            self.parts.audit.durability(),
+        ) {
+            (Some(ticket), Durability::Sync) => self.parts.audit.wait_durable(ticket).await,
+            (Some(_), Durability::Batch) | (None, _) => Ok(()),
+        }
+    }
+
+    /// [`Gate::record`] where nothing can be awaited.
+    ///
+    /// # Errors
+    /// As [`Gate::record`].
+    pub fn record_blocking(&self, trail: &mut Trail) -> Result<(), AuditUnavailable> {
+        match (
+            trail.record(&self.parts.audit)?,
+            self.parts.audit.durability(),
+        ) {
+            (Some(ticket), Durability::Sync) => self.parts.audit.wait_durable_blocking(ticket),
+            (Some(_), Durability::Batch) | (None, _) => Ok(()),
+        }
+    }
+
+    /// Counts a request that has ended; a signed delivery that no backend took is let go.
+    pub fn observe(&self, trail: &Trail, admission: Option<&Admission>) {
+        if let Some(admission) = admission
+            && !trail.was_taken()
+        {
+            admission.undelivered(trail.path(), &self.parts.replays);
+        }
+        self.parts.metrics.request(&trail.facts());
+    }
+
+    /// Counters.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.parts.metrics
+    }
+
+    /// The audit log.
+    pub fn audit(&self) -> &AuditLog {
+        &self.parts.audit
+    }
+
+    /// Key sets of issuers.
+    pub fn keys(&self) -> &Arc<KeySetRegistry> {
+        &self.parts.keys
+    }
+
+    /// The present time.
+    pub fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    pub(super) fn replays(&self) -> &ReplayGuard {
+        &self.parts.replays
+    }
+
+    pub(super) fn handles(&self) -> &CredentialHandles {
+        &self.parts.handles
+    }
+
+    pub(super) fn hardened(&self, snapshot: &PolicySnapshot) -> bool {
+        self.parts.settings.tenant_header_required || snapshot.tenancy.header_required
+    }
+
+    /// No record, no service: asked before anything else is done for a request.
+    pub(super) fn audit_ready(&self) -> Result<(), Refusal> {
+        self.parts
+            .audit
+            .ready()
+            .map_err(|AuditUnavailable| Failure::new(FailureCode::AuditUnavailable).into())
+    }
+
+    pub(super) fn known_host(&self, host: Option<&str>) -> Result<(), Refusal> {
+        let Some(served) = &self.parts.settings.hosts else {
+            return Ok(());
+        };
+        let name = host.map(without_port).unwrap_or_default();
+        if served
+            .iter()
+            .any(|served| served.eq_ignore_ascii_case(name))
+        {
+            Ok(())
+        } else {
+            Err(Denial::because(DenialCode::RequestRejected, "the Host is not served here").into())
+        }
+    }
+}
+
+impl GateParts {
+    fn generation_of(&self, snapshot: PolicySnapshot) -> Result<Generation, InstallError> {
+        if snapshot.development.is_some() && !self.settings.on_loopback {
+            return Err(InstallError::DevelopmentBeyondLoopback);
+        }
+        let tokens = TokenAuthenticator::new(
+            &snapshot.issuers,
+            &snapshot.tenancy.grammar,
+            *snapshot.revision.digest(),
+            &self.keys,
+            Arc::clone(&self.tokens),
+            Arc::clone(&self.clock),
+        );
+        let generation = Generation::new(snapshot, tokens)?;
+        let listed: Vec<_> = generation.snapshot().tenants.keys().cloned().collect();
+        self.metrics
+            .policy_installed(generation.revision().as_str(), &listed);
+        Ok(generation)
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some(_) | None => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_compared_without_its_port() {
+        assert_eq!(without_port("gate.example:8080"), "gate.example");
+        assert_eq!(without_port("gate.example"), "gate.example");
+        assert_eq!(without_port("[::1]:8080"), "[::1]");
+        assert_eq!(without_port("[::1]"), "[::1]");
+    }
+}

@@ -1,0 +1,284 @@
+//! What is known of one request, from its first byte to its audit record.
+//!
+//! Every step writes down what it found, so that the record can be made wherever the request ends:
+//! at a denial, a failure, a disconnect or a panic.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{HeaderMap, Method};
+
+use super::trace_context::{RequestId, TraceContext};
+use crate::audit::{
+    AuditLog, AuditUnavailable, Caller, RecordedDecision, RecordedPath, RequestRecord, Ticket,
+};
+use crate::clock::Timestamp;
+use crate::decision::Refusal;
+use crate::identity::Principal;
+use crate::policy::{Revision, RoutePolicy};
+use crate::telemetry::RequestFacts;
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// Still under way.
+    Open,
+    /// Answered by the backend.
+    Answered,
+    /// Refused by rule or by failure, with the code.
+    Refused(&'static str),
+    /// The client left before its answer was complete.
+    ClientGone,
+    /// The backend's answer broke off.
+    Torn,
+}
+
+/// The facts of one request.
+#[derive(Debug)]
+pub struct Trail {
+    request_id: RequestId,
+    trace: Option<TraceContext>,
+    received: Timestamp,
+    started: Instant,
+    method: Method,
+    target: Vec<u8>,
+    pub(super) revision: Option<Revision>,
+    pub(super) route: Option<Arc<RoutePolicy>>,
+    pub(super) principal: Option<Arc<Principal>>,
+    pub(super) declared_tenant: Option<String>,
+    pub(super) rule: Option<Arc<str>>,
+    pub(super) would_deny: Vec<Arc<str>>,
+    pub(super) admitted: bool,
+    ending: Ending,
+    status: Option<u16>,
+    upstream_status: Option<u16>,
+    bytes_in: u64,
+    bytes_out: u64,
+    recorded: bool,
+}
+
+/// Longest unrouted path that is recorded, in bytes.
+const MAX_PATH: usize = 512;
+
+impl Trail {
+    /// The trail of a request that has just arrived.
+    pub fn new(request_id: RequestId, received: Timestamp, started: Instant) -> Self {
+        Self {
+            request_id,
+            trace: None,
+            received,
+            started,
+            method: Method::GET,
+            target: Vec::new(),
+            revision: None,
+            route: None,
+            principal: None,
+            declared_tenant: None,
+            rule: None,
+            would_deny: Vec::new(),
+            admitted: false,
+            ending: Ending::Open,
+            status: None,
+            upstream_status: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            recorded: false,
+        }
+    }
+
+    /// Notes what was asked for, and continues or begins its trace. Of a target that leads to no
+    /// route only the beginning is kept, and its query never: it is text of a stranger.
+    pub fn asked(&mut self, method: &Method, target: &[u8], headers: &HeaderMap) {
+        self.method = method.clone();
+        let path = target
+            .split(|byte| *byte == b'?')
+            .next()
+            .unwrap_or_default();
+        self.target = path.get(..MAX_PATH).unwrap_or(path).to_vec();
+        self.trace = Some(TraceContext::of(headers));
+    }
+
+    /// The gate's id of this request.
+    pub fn request_id(&self) -> &RequestId {
+        &self.request_id
+    }
+
+    /// The W3C trace context to send on, once the head was read.
+    pub fn trace(&self) -> Option<&TraceContext> {
+        self.trace.as_ref()
+    }
+
+    /// When the request arrived.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// The route, once found.
+    pub fn route(&self) -> Option<&Arc<RoutePolicy>> {
+        self.route.as_ref()
+    }
+
+    /// The caller, once verified.
+    pub fn principal(&self) -> Option<&Arc<Principal>> {
+        self.principal.as_ref()
+    }
+
+    /// Status of the answer, once it was decided.
+    pub fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// The word that metrics and records use: `permit` or `deny`.
+    pub fn decision(&self) -> RecordedDecision {
+        if self.admitted {
+            RecordedDecision::Permit
+        } else {
+            RecordedDecision::Deny
+        }
+    }
+
+    /// `ok`, or why the request did not end well.
+    pub fn reason(&self) -> &'static str {
+        match self.ending {
+            Ending::Answered => "ok",
+            Ending::Refused(code) => code,
+            Ending::ClientGone => "client_closed",
+            Ending::Torn => "upstream_incomplete",
+            Ending::Open => "internal",
+        }
+    }
+
+    /// The request was refused.
+    pub fn refused(&mut self, refusal: &Refusal) {
+        if let Refusal::Denied(denial) = refusal {
+            // A denial that the answer's body brought about takes the permit back.
+            self.admitted = false;
+            if denial.rule.is_some() {
+                self.rule.clone_from(&denial.rule);
+            }
+        }
+        self.ending = Ending::Refused(refusal.code());
+        self.status = Some(refusal.status());
+    }
+
+    /// The backend answered with this status.
+    pub fn upstream_answered(&mut self, status: u16) {
+        self.upstream_status = Some(status);
+        self.answered(status);
+    }
+
+    /// The client is answered with this status.
+    pub fn answered(&mut self, status: u16) {
+        self.status = Some(status);
+        self.ending = Ending::Answered;
+    }
+
+    /// The client left.
+    pub fn client_gone(&mut self) {
+        self.ending = Ending::ClientGone;
+    }
+
+    /// The backend's answer broke off.
+    pub fn torn(&mut self) {
+        self.ending = Ending::Torn;
+    }
+
+    /// Counts bytes of the request body.
+    pub fn count_in(&mut self, bytes: usize) {
+        self.bytes_in += bytes as u64;
+    }
+
+    /// Counts bytes of the answer's body.
+    pub fn count_out(&mut self, bytes: usize) {
+        self.bytes_out += bytes as u64;
+    }
+
+    /// Bytes of the request body so far.
+    pub fn bytes_in(&self) -> u64 {
+        self.bytes_in
+    }
+
+    /// What the counters take of it.
+    pub fn facts(&self) -> RequestFacts<'_> {
+        RequestFacts {
+            route: self.route.as_ref().map_or("", |route| &route.name),
+            tenant: self.principal.as_ref().map(|principal| principal.tenant()),
+            decision: self.decision().as_str(),
+            refusal: match self.ending {
+                Ending::Refused(code) => Some(code),
+                Ending::Open | Ending::Answered | Ending::ClientGone | Ending::Torn => None,
+            },
+            total: self.started.elapsed(),
+            would_deny: self.would_deny.len(),
+        }
+    }
+
+    /// The exchange ended with an error that nobody named: whoever was cut off, it was not whole.
+    pub fn broke_off(&mut self) {
+        if matches!(self.ending, Ending::Open | Ending::Answered) {
+            self.ending = Ending::ClientGone;
+        }
+    }
+
+    /// Whether a backend answered and did not fail.
+    pub(super) fn was_taken(&self) -> bool {
+        self.upstream_status.is_some_and(|status| status < 500)
+    }
+
+    /// The path as it came, cut short.
+    pub(super) fn path(&self) -> &str {
+        std::str::from_utf8(&self.target).unwrap_or_default()
+    }
+
+    /// Whether the record was handed over.
+    pub fn is_recorded(&self) -> bool {
+        self.recorded
+    }
+
+    /// Hands the record over, once; later calls do nothing.
+    ///
+    /// # Errors
+    /// The log can't take it, and is set to refuse service then.
+    pub fn record(&mut self, log: &AuditLog) -> Result<Option<Ticket>, AuditUnavailable> {
+        if self.recorded {
+            return Ok(None);
+        }
+        self.recorded = true;
+        let route = self.route.as_deref();
+        let record = RequestRecord {
+            ts: self.received,
+            request_id: self.request_id.as_str(),
+            trace_id: self.trace.as_ref().map(TraceContext::trace_id),
+            caller: self.principal.as_deref().map(Caller::from),
+            method: self.method.as_str(),
+            path: match route {
+                Some(route) => RecordedPath::Template(&route.path),
+                None => RecordedPath::Unrouted(&self.target),
+            },
+            route: route.map(|route| &*route.name),
+            action: route.map(|route| &*route.action),
+            resource: None,
+            tool: None,
+            model: None,
+            decision: self.decision(),
+            reason: self.reason(),
+            rule: self.rule.as_deref(),
+            enforced: true,
+            would_deny: &self.would_deny,
+            declared_tenant: self.declared_tenant.as_deref().map(str::as_bytes),
+            status: self.status,
+            upstream: route
+                .filter(|_| self.admitted)
+                .map(|route| &*route.upstream.name),
+            upstream_status: self.upstream_status,
+            cost_usd: None,
+            tokens: None,
+            price_revision: None,
+            latency_us: u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+            policy_revision: self.revision.as_ref().map(Revision::as_str),
+        };
+        log.append(&record).map(Some)
+    }
+}
