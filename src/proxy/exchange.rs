@@ -1,0 +1,478 @@
+//! One exchange with a backend, driven by the gate itself on pingora's connectors.
+//!
+//! pingora's own proxy loop moves bodies while it has them, which is right for uploads that nobody
+//! looks at, for gRPC and for WebSocket. It can neither send a body that was read before the
+//! decision (beyond 64 KiB) nor hold an answer's header until the body has been judged. Those
+//! requests come here, and with them the ones without a body or with a small one: for them
+//! the loop below needs no second task and no channel between two halves.
+//!
+//! What holds for both ways: the request goes out once, and a second time only if it is idempotent
+//! and a pooled connection turned out to be dead before a byte of an answer; a client that leaves
+//! ends the exchange with the backend; an answer that breaks off is broken off toward the client
+//! too, never ended as if it were whole.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, StatusCode, Version, header};
+use pingora::connectors::http::Connector;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::protocols::http::HttpTask;
+use pingora::protocols::http::client::HttpSession as Upstream;
+use pingora::proxy::Session;
+use pingora::upstreams::peer::{HttpPeer, Peer};
+use pingora::{Error, ErrorType};
+use pingora_timeout::fast_timeout::fast_timeout;
+
+use super::body::CapturedBody;
+use super::context::Exchange;
+use super::memory_budget::MemoryBudget;
+use super::upstreams::Destination;
+use super::{failures, forward, respond};
+use crate::decision::{Failure, FailureCode, Refusal};
+use crate::pipeline::Admission;
+
+/// Interim answers (1xx) that are skipped before the exchange is given up.
+const MAX_INTERIM: usize = 8;
+
+/// How an exchange ended early.
+enum Broken {
+    /// Nothing was written to the client: it can still be told.
+    Refused(Refusal),
+    /// The client left.
+    ClientGone(Box<Error>),
+    /// The answer broke off in the middle.
+    Torn(Box<Error>),
+}
+
+impl From<FailureCode> for Broken {
+    fn from(code: FailureCode) -> Self {
+        Self::Refused(code.into())
+    }
+}
+
+/// What exchanges share.
+pub(super) struct Exchanger {
+    /// Connections to backends, pooled.
+    pub(super) connector: Connector,
+    /// Largest answer that is read whole, in bytes.
+    pub(super) answer_bytes: u64,
+    /// What all buffered bodies share.
+    pub(super) budget: Arc<MemoryBudget>,
+}
+
+impl Exchanger {
+    /// Sends the admitted request with its captured body (if any) and writes the answer.
+    ///
+    /// # Errors
+    /// Only when the client's connection can't be used any more: pingora then closes it. What can
+    /// still be answered is answered, and `Ok` returned.
+    pub(super) async fn run(
+        &self,
+        to: &Destination,
+        session: &mut Session,
+        exchange: &mut Exchange,
+        admission: &Admission,
+        body: Option<CapturedBody>,
+    ) -> pingora::Result<()> {
+        match self
+            .converse(to, session, exchange, admission, body.as_ref())
+            .await
+        {
+            Ok(()) => Ok(()),
+            Err(Broken::Refused(refusal)) => respond::refuse(session, exchange, &refusal).await,
+            Err(Broken::ClientGone(error)) => {
+                exchange.trail_mut().client_gone();
+                Err(error.into_down())
+            }
+            Err(Broken::Torn(error)) => {
+                exchange.trail_mut().torn();
+                Err(error.into_up())
+            }
+        }
+    }
+
+    async fn converse(
+        &self,
+        to: &Destination,
+        session: &mut Session,
+        exchange: &mut Exchange,
+        admission: &Admission,
+        body: Option<&CapturedBody>,
+    ) -> Result<(), Broken> {
+        let mut request = session.req_header().clone();
+        forward::prepare(&mut request, admission, exchange.trail(), to.host.as_ref())
+            .map_err(|error| Broken::Refused(failures::internal(&error)))?;
+        let bytes = body.map(|body| body.bytes.clone());
+        frame(&mut request, bytes.as_ref())?;
+
+        let (mut upstream, header) = self
+            .answered(&to.peer, session, admission, request, bytes)
+            .await?;
+        exchange
+            .trail_mut()
+            .upstream_answered(header.status.as_u16());
+
+        let mut answer = header;
+        forward::strip_hop_by_hop(&mut answer);
+        forward::clean_answer(&mut answer, exchange.trail())
+            .map_err(|error| Broken::Refused(failures::internal(&error)))?;
+        let done = if admission.route().needs_response_body() {
+            self.judge_then_answer(&mut upstream, session, exchange, admission, answer)
+                .await
+        } else {
+            stream_answer(&mut upstream, session, exchange, answer).await
+        };
+        match done {
+            Ok(()) => {
+                self.connector
+                    .release_http_session(upstream, &*to.peer, to.peer.idle_timeout())
+                    .await;
+                Ok(())
+            }
+            Err(broken) => {
+                upstream.shutdown().await;
+                Err(broken)
+            }
+        }
+    }
+
+    /// Connects, sends, and waits for the answer's final header; retries once where that is safe.
+    async fn answered(
+        &self,
+        peer: &HttpPeer,
+        session: &mut Session,
+        admission: &Admission,
+        request: RequestHeader,
+        body: Option<Bytes>,
+    ) -> Result<(Upstream, ResponseHeader), Broken> {
+        let idempotent = request.method.is_idempotent();
+        let mut retried = false;
+        loop {
+            let (mut upstream, reused) = self
+                .connector
+                .get_http_session(peer)
+                .await
+                .map_err(|error| Broken::Refused(failures::of_upstream(&error)))?;
+            upstream.set_write_timeout(Some(admission.route().timeout));
+            upstream.set_read_timeout(Some(admission.route().timeout));
+            let attempt = send_and_wait(&mut upstream, session, &request, body.clone());
+            let error = match fast_timeout(admission.route().timeout, attempt).await {
+                Ok(Ok(header)) => {
+                    upstream.set_read_timeout(Some(admission.route().stream_idle));
+                    return Ok((upstream, header));
+                }
+                Ok(Err(SendFailure::ClientGone(error))) => {
+                    upstream.shutdown().await;
+                    return Err(Broken::ClientGone(error));
+                }
+                Ok(Err(SendFailure::Upstream(error))) => error,
+                Err(_elapsed) => {
+                    upstream.shutdown().await;
+                    return Err(FailureCode::UpstreamTimeout.into());
+                }
+            };
+            upstream.shutdown().await;
+            // A pooled connection that the backend closed in the meantime: nothing was processed,
+            // and repeating an idempotent request is harmless if it was (RFC 9110 section 9.2.2).
+            if reused && idempotent && !retried && upstream.response_header().is_none() {
+                retried = true;
+                continue;
+            }
+            return Err(Broken::Refused(failures::of_upstream(&error)));
+        }
+    }
+
+    /// Reads the whole answer, holds it against the route's guard, and only then answers.
+    async fn judge_then_answer(
+        &self,
+        upstream: &mut Upstream,
+        session: &mut Session,
+        exchange: &mut Exchange,
+        admission: &Admission,
+        mut answer: ResponseHeader,
+    ) -> Result<(), Broken> {
+        let mut holding = self.budget.holding();
+        let mut whole = BytesMut::new();
+        loop {
+            let chunk = tokio::select! {
+                biased;
+                chunk = upstream.read_response_body() => {
+                    chunk.map_err(|error| Broken::Refused(failures::of_upstream(&error)))?
+                }
+                gone = session.as_downstream_mut().read_body_or_idle(true) => {
+                    return Err(Broken::ClientGone(gone_error(gone)));
+                }
+            };
+            let Some(chunk) = chunk else { break };
+            if (whole.len() + chunk.len()) as u64 > self.answer_bytes {
+                let log = format!(
+                    "the answer is larger than {} bytes and can't be judged",
+                    self.answer_bytes
+                );
+                return Err(Broken::Refused(
+                    Failure::logged(FailureCode::UpstreamUnreadable, log).into(),
+                ));
+            }
+            holding
+                .grow(chunk.len() as u64)
+                .map_err(|_exhausted| Broken::from(FailureCode::Overloaded))?;
+            whole.extend_from_slice(&chunk);
+        }
+        let trailers = trailers_of(upstream).await.map_err(Broken::Torn)?;
+        let whole = whole.freeze();
+        admission
+            .judge_answer(answer.status, &answer.headers, &whole)
+            .map_err(Broken::Refused)?;
+        let head = session.req_header().method == Method::HEAD;
+        if !head && !bodiless(answer.status) {
+            answer.remove_header(&header::TRANSFER_ENCODING);
+            answer
+                .insert_header(header::CONTENT_LENGTH, whole.len())
+                .map_err(|error| Broken::Refused(failures::internal(&error)))?;
+        }
+        let ends = (whole.is_empty() || head || bodiless(answer.status)) && trailers.is_none();
+        let mut tasks = vec![HttpTask::Header(Box::new(answer), ends)];
+        if !ends {
+            exchange.trail_mut().count_out(whole.len());
+            tasks.push(HttpTask::Body(Some(whole), trailers.is_none()));
+        }
+        if let Some(trailers) = trailers {
+            tasks.push(HttpTask::Trailer(Some(Box::new(trailers))));
+        }
+        finish(session, exchange, tasks).await
+    }
+}
+
+/// How sending the request failed.
+enum SendFailure {
+    ClientGone(Box<Error>),
+    Upstream(Box<Error>),
+}
+
+async fn send_and_wait(
+    upstream: &mut Upstream,
+    session: &mut Session,
+    request: &RequestHeader,
+    body: Option<Bytes>,
+) -> Result<ResponseHeader, SendFailure> {
+    let ends_with_header = body.as_ref().is_none_or(Bytes::is_empty);
+    let header = Box::new(request.clone());
+    match upstream {
+        Upstream::H1(h1) => {
+            h1.write_request_header(header)
+                .await
+                .map_err(SendFailure::Upstream)?;
+        }
+        Upstream::H2(h2) => {
+            h2.write_request_header(header, ends_with_header)
+                .map_err(SendFailure::Upstream)?;
+        }
+        Upstream::Custom(()) => {
+            return Err(SendFailure::Upstream(Error::new(ErrorType::InternalError)));
+        }
+    }
+    if let Some(body) = body.filter(|body| !body.is_empty()) {
+        // A backend may answer, and close, before it has read everything (a 413, say): its answer
+        // counts more than the write that broke, so it is read all the same.
+        if let Err(error) = upstream.write_request_body(body, true).await {
+            tracing::debug!(%error, "the backend stopped reading the request body");
+        }
+    }
+    if let Err(error) = upstream.finish_request_body().await {
+        tracing::debug!(%error, "the backend closed before the request ended");
+    }
+    for _ in 0..MAX_INTERIM {
+        tokio::select! {
+            biased;
+            read = upstream.read_response_header() => read.map_err(SendFailure::Upstream)?,
+            gone = session.as_downstream_mut().read_body_or_idle(true) => {
+                return Err(SendFailure::ClientGone(gone_error(gone)));
+            }
+        }
+        match upstream.response_header() {
+            Some(header) if header.status == StatusCode::SWITCHING_PROTOCOLS => break,
+            Some(header) if header.status.is_informational() => {}
+            Some(header) => return Ok(header.clone()),
+            None => break,
+        }
+    }
+    Err(SendFailure::Upstream(Error::explain(
+        ErrorType::InvalidHTTPHeader,
+        "no final answer among the interim ones",
+    )))
+}
+
+/// Writes the answer as it comes: every piece goes out before the next is waited for.
+async fn stream_answer(
+    upstream: &mut Upstream,
+    session: &mut Session,
+    exchange: &mut Exchange,
+    mut answer: ResponseHeader,
+) -> Result<(), Broken> {
+    let bodiless = session.req_header().method == Method::HEAD || bodiless(answer.status);
+    if bodiless || upstream.response_done() {
+        let tasks = match trailers_of(upstream).await.map_err(Broken::Torn)? {
+            None => vec![HttpTask::Header(Box::new(answer), true)],
+            Some(trailers) => {
+                vec![
+                    HttpTask::Header(Box::new(answer), false),
+                    HttpTask::Trailer(Some(Box::new(trailers))),
+                ]
+            }
+        };
+        return finish(session, exchange, tasks).await;
+    }
+    let framed = answer.headers.contains_key(header::CONTENT_LENGTH);
+    if !framed && session.req_header().version == Version::HTTP_11 {
+        answer.set_version(Version::HTTP_11);
+        answer
+            .insert_header(header::TRANSFER_ENCODING, "chunked")
+            .map_err(|error| Broken::Refused(failures::internal(&error)))?;
+    }
+    let header = HttpTask::Header(Box::new(answer), false);
+    let mut chunk = match at_once(upstream.read_response_body()).await {
+        // The body's beginning came with the header: both leave in one write.
+        Some(first) => {
+            let first = first.map_err(|error| Broken::Refused(failures::of_upstream(&error)))?;
+            let Some(bytes) = first else {
+                return end(upstream, session, exchange, Some(header)).await;
+            };
+            if upstream.response_done() && upstream.as_http2().is_none() {
+                exchange.trail_mut().count_out(bytes.len());
+                return finish(
+                    session,
+                    exchange,
+                    vec![header, HttpTask::Body(Some(bytes), true)],
+                )
+                .await;
+            }
+            exchange.trail_mut().count_out(bytes.len());
+            write(session, vec![header, HttpTask::Body(Some(bytes), false)]).await?;
+            next_chunk(upstream, session).await?
+        }
+        None => {
+            write(session, vec![header]).await?;
+            next_chunk(upstream, session).await?
+        }
+    };
+    while let Some(bytes) = chunk {
+        exchange.trail_mut().count_out(bytes.len());
+        if upstream.response_done() && upstream.as_http2().is_none() {
+            return finish(session, exchange, vec![HttpTask::Body(Some(bytes), true)]).await;
+        }
+        write(session, vec![HttpTask::Body(Some(bytes), false)]).await?;
+        chunk = next_chunk(upstream, session).await?;
+    }
+    end(upstream, session, exchange, None).await
+}
+
+/// The next piece of the answer, unless the client leaves first.
+async fn next_chunk(
+    upstream: &mut Upstream,
+    session: &mut Session,
+) -> Result<Option<Bytes>, Broken> {
+    tokio::select! {
+        biased;
+        chunk = upstream.read_response_body() => chunk.map_err(Broken::Torn),
+        gone = session.as_downstream_mut().read_body_or_idle(true) => Err(Broken::ClientGone(gone_error(gone))),
+    }
+}
+
+/// Ends an answer whose body is through, with its trailers if it has any.
+async fn end(
+    upstream: &mut Upstream,
+    session: &mut Session,
+    exchange: &mut Exchange,
+    header: Option<HttpTask>,
+) -> Result<(), Broken> {
+    let last = match trailers_of(upstream).await.map_err(Broken::Torn)? {
+        Some(trailers) => HttpTask::Trailer(Some(Box::new(trailers))),
+        None => HttpTask::Body(None, true),
+    };
+    let tasks = header.into_iter().chain([last]).collect();
+    finish(session, exchange, tasks).await
+}
+
+/// Writes the last of an answer. The audit record is handed over first, so that no answer is
+/// complete without one.
+async fn finish(
+    session: &mut Session,
+    exchange: &mut Exchange,
+    tasks: Vec<HttpTask>,
+) -> Result<(), Broken> {
+    if let Some(HttpTask::Header(header, _)) = tasks.first() {
+        exchange.trail_mut().answered(header.status.as_u16());
+        if exchange.record().await.is_err() {
+            return Err(FailureCode::AuditUnavailable.into());
+        }
+    } else if exchange.record().await.is_err() {
+        return Err(Broken::Torn(Error::explain(
+            ErrorType::InternalError,
+            "the audit log can't be written",
+        )));
+    }
+    session
+        .write_response_tasks(tasks)
+        .await
+        .map_err(Broken::ClientGone)?;
+    Ok(())
+}
+
+async fn write(session: &mut Session, tasks: Vec<HttpTask>) -> Result<(), Broken> {
+    session
+        .write_response_tasks(tasks)
+        .await
+        .map_err(Broken::ClientGone)?;
+    Ok(())
+}
+
+/// Frames the request for its body: the length is known, whatever coding the client used.
+fn frame(request: &mut RequestHeader, body: Option<&Bytes>) -> Result<(), Broken> {
+    request.remove_header(&header::EXPECT);
+    request.remove_header(&header::TRANSFER_ENCODING);
+    let framed = match body {
+        Some(body) => request.insert_header(header::CONTENT_LENGTH, body.len()),
+        None => Ok(()),
+    };
+    framed.map_err(|error| Broken::Refused(failures::internal(&error)))
+}
+
+async fn trailers_of(upstream: &mut Upstream) -> pingora::Result<Option<HeaderMap>> {
+    match upstream {
+        Upstream::H2(h2) => h2.read_trailers().await,
+        Upstream::H1(_) | Upstream::Custom(()) => Ok(None),
+    }
+}
+
+/// Answers that have no body whatever their fields say (RFC 9110 section 6.4.1).
+fn bodiless(status: StatusCode) -> bool {
+    status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
+}
+
+/// What a future has ready at its first poll, if anything. It is dropped otherwise, so it has to be
+/// one that loses nothing by that; reading from a connection is.
+async fn at_once<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        Poll::Ready(match future.as_mut().poll(context) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        })
+    })
+    .await
+}
+
+/// Why the idle read of a client connection returned: it closed, failed, or sent what it must not.
+fn gone_error(read: pingora::Result<Option<Bytes>>) -> Box<Error> {
+    match read {
+        Err(error) => error,
+        Ok(_) => Error::explain(
+            ErrorType::ConnectionClosed,
+            "the client closed or sent data out of turn",
+        ),
+    }
+}

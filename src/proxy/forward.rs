@@ -1,0 +1,131 @@
+//! The request as the backend gets it, and the answer as the client gets it.
+//!
+//! Identity headers are set here and nowhere earlier: pingora removes what the caller's
+//! `Connection` header names before this runs, so a caller can't have them removed.
+
+use http::header::{self, HeaderName, HeaderValue};
+use pingora::http::{RequestHeader, ResponseHeader};
+
+use crate::identity::PrincipalKind;
+use crate::pipeline::identity_headers::{self, PeerTrust};
+use crate::pipeline::{Admission, AuthorizationOut, Trail};
+
+const X_FABRIC_TENANT: HeaderName = HeaderName::from_static("x-fabric-tenant");
+const X_FABRIC_USER: HeaderName = HeaderName::from_static("x-fabric-user");
+const X_FABRIC_ROLES: HeaderName = HeaderName::from_static("x-fabric-roles");
+const X_FABRIC_DELEGATION: HeaderName = HeaderName::from_static("x-fabric-delegation");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// Makes the request what the backend may see: nothing the caller said about who it is, and exactly
+/// one of each identity header the gate says.
+///
+/// # Errors
+/// A value is no header value; grammars upstream of this rule that out.
+pub(super) fn prepare(
+    request: &mut RequestHeader,
+    admission: &Admission,
+    trail: &Trail,
+    host: Option<&HeaderValue>,
+) -> pingora::Result<()> {
+    strip(request, admission);
+    if let Some(principal) = admission.principal() {
+        request.insert_header(X_FABRIC_TENANT, principal.tenant().as_str())?;
+        request.insert_header(X_FABRIC_USER, principal.user().as_str())?;
+        request.insert_header(X_FABRIC_ROLES, principal.roles().join(","))?;
+        request.insert_header(X_FABRIC_DELEGATION, principal.delegation().actors.join(","))?;
+        if principal.kind() == PrincipalKind::Machine {
+            for headers in admission.machine_headers() {
+                request.insert_header(headers.tenant.clone(), principal.tenant().as_str())?;
+                request.insert_header(headers.user.clone(), principal.user().as_str())?;
+            }
+        }
+    }
+    match admission.authorization() {
+        AuthorizationOut::Forward => {}
+        AuthorizationOut::Strip => {
+            request.remove_header(&header::AUTHORIZATION);
+            request.remove_header(&X_API_KEY);
+        }
+        AuthorizationOut::Replace(credential) => {
+            request.remove_header(&X_API_KEY);
+            request.insert_header(header::AUTHORIZATION, credential.clone())?;
+        }
+    }
+    request.insert_header(X_REQUEST_ID, trail.request_id().header_value())?;
+    if let Some(trace) = trail.trace() {
+        request.insert_header(TRACEPARENT, trace.header_value())?;
+    }
+    if let Some(target) = admission.target() {
+        request.set_raw_path(target.as_bytes())?;
+    } else if request.uri.authority().is_some() {
+        // Absolute-form and HTTP/2 targets name the gate's own authority; the backend gets a path.
+        let origin = request
+            .uri
+            .path_and_query()
+            .map_or("/", |target| target.as_str())
+            .to_owned();
+        request.set_raw_path(origin.as_bytes())?;
+    }
+    if let Some(host) = host {
+        request.insert_header(header::HOST, host.clone())?;
+    }
+    Ok(())
+}
+
+/// Removes every header by which a caller could claim an identity, a route or another method.
+fn strip(request: &mut RequestHeader, admission: &Admission) {
+    let names = admission.identity_header_names();
+    let remove: Vec<HeaderName> =
+        identity_headers::to_remove(&request.headers, names, PeerTrust::Untrusted)
+            .cloned()
+            .collect();
+    for name in &remove {
+        request.remove_header(name);
+    }
+}
+
+/// Makes the answer what the client may see.
+///
+/// # Errors
+/// As [`prepare`].
+pub(super) fn clean_answer(answer: &mut ResponseHeader, trail: &Trail) -> pingora::Result<()> {
+    let remove: Vec<HeaderName> = answer
+        .headers
+        .keys()
+        .filter(|name| identity_headers::is_reserved_in_answers(name))
+        .cloned()
+        .collect();
+    for name in &remove {
+        answer.remove_header(name);
+    }
+    answer.insert_header(X_REQUEST_ID, trail.request_id().header_value())
+}
+
+/// Hop-by-hop fields of an answer that the gate's own exchange must not pass on
+/// (RFC 9110 section 7.6.1).
+pub(super) fn strip_hop_by_hop(answer: &mut ResponseHeader) {
+    let nominated: Vec<HeaderName> = answer
+        .headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|token| HeaderName::from_bytes(token.trim().as_bytes()).ok())
+        .collect();
+    for name in nominated.iter().chain(&[
+        header::CONNECTION,
+        header::PROXY_AUTHENTICATE,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        HeaderName::from_static("keep-alive"),
+        HeaderName::from_static("proxy-connection"),
+    ]) {
+        if *name != header::CONTENT_LENGTH {
+            answer.remove_header(name);
+        }
+    }
+}

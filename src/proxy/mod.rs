@@ -1,0 +1,26 @@
+//! The only module that knows pingora: connections, callbacks, exchanges with backends.
+//!
+//! A request takes one of two ways to its backend. Uploads nobody looks at, gRPC and WebSocket go
+//! through pingora's proxy loop (the callbacks in [`gate_proxy`]); everything else goes through the
+//! gate's own [`exchange`], which can send a body that was read before the decision and hold an
+//! answer until it was judged. `docs/decisions/0001-bodies.md` has the reasons and the figures.
+
+mod body;
+mod context;
+mod exchange;
+mod failures;
+mod forward;
+mod gate_proxy;
+mod head_reader;
+mod listener;
+mod memory_budget;
+mod respond;
+mod server;
+mod tls;
+mod upstreams;
+
+pub use listener::ListenerBounds;
+pub use pingora::server::ExecutionPhase;
+pub use server::{ListenAddress, ServerError, ServerSettings, serve};
+pub use tls::{TlsError, TlsFiles};
+pub use upstreams::{UpstreamError, Upstreams};
