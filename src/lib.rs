@@ -14,6 +14,7 @@
 //! 9. [`audit`] holds one chained record of it, and [`telemetry`] counts it.
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod audit;
 pub mod clock;
 pub mod decision;
@@ -21,5 +22,7 @@ pub mod identity;
 pub mod inspect;
 pub mod pipeline;
 pub mod policy;
+pub mod proxy;
 pub mod secret;
+pub mod telemetry;
 pub mod tenant;

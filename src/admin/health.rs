@@ -1,0 +1,95 @@
+//! `/livez`, `/readyz`, `/metrics`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::{AdminState, problem};
+
+/// The process answers.
+pub(super) async fn live() -> &'static str {
+    "ok\n"
+}
+
+/// Whether requests can be decided: policies, keys, state and audit, each by name.
+///
+/// A rejected reload shows here and leaves the gate ready: the policy in force is a good one.
+pub(super) async fn ready(State(state): State<Arc<AdminState>>) -> Response {
+    let policies = state.policies.status();
+    let last_error = policies.last_error.map(|rejected| {
+        json!({
+            "at": rejected.at.to_string(),
+            "problems": rejected.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        })
+    });
+    let generation = state.gate.generation();
+    let mut keys_ok = true;
+    let issuers: Vec<Value> = generation
+        .tokens()
+        .key_sets()
+        .map(|(issuer, keys)| {
+            let status = keys.status();
+            keys_ok &= status.state.is_usable();
+            json!({
+                "issuer": issuer,
+                "ok": status.state.is_usable(),
+                "state": format!("{:?}", status.state).to_lowercase(),
+                "keys": status.keys,
+                "fetches_ok": status.fetches_ok,
+                "fetches_failed": status.fetches_failed,
+            })
+        })
+        .collect();
+    let audit = state.gate.audit().stats();
+    let audit_ok = state.gate.audit().ready().is_ok();
+    let ready = keys_ok && audit_ok;
+    let document = json!({
+        "ready": ready,
+        "checks": {
+            "policies": {
+                "ok": true,
+                "revision": policies.revision.as_str(),
+                "loaded_at": policies.loaded_at.to_string(),
+                "last_error": last_error,
+            },
+            "keys": { "ok": keys_ok, "issuers": issuers },
+            "state": { "ok": true },
+            "audit": { "ok": audit_ok, "healthy": audit.healthy, "written": audit.written, "lost": audit.lost },
+        },
+    });
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(document)).into_response()
+}
+
+/// Prometheus' text format.
+pub(super) async fn metrics(State(state): State<Arc<AdminState>>) -> Response {
+    let generation = state.gate.generation();
+    let keys: Vec<_> = generation
+        .tokens()
+        .key_sets()
+        .map(|(issuer, keys)| (issuer.to_owned(), keys.status()))
+        .collect();
+    match state
+        .gate
+        .metrics()
+        .exposition(&state.gate.audit().stats(), &keys)
+    {
+        Ok(text) => ([("content-type", "text/plain; version=0.0.4")], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "metrics can't be written as text");
+            problem(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "the metrics can't be written",
+            )
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The admin listener: health, metrics, and what operators ask and tell the gate.
+//!
+//! It never shares a port with the public listener. `/livez`, `/readyz` and `/metrics` are open to
+//! whoever reaches it; everything under `/v1` needs the admin token, and is closed altogether when
+//! none is configured.
+
+mod audit;
+mod health;
+mod policy;
+mod token;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::json;
+
+use crate::audit::Settings as AuditSettings;
+use crate::pipeline::Gate;
+use crate::policy::reload::PolicyLoader;
+
+pub use token::AdminToken;
+
+/// What the admin routes need.
+pub struct AdminState {
+    /// The gate.
+    pub gate: Arc<Gate>,
+    /// Its policies.
+    pub policies: Arc<PolicyLoader>,
+    /// Where the audit log is.
+    pub audit: AuditSettings,
+    /// The bearer token; without one `/v1` is closed.
+    pub token: Option<AdminToken>,
+}
+
+/// The routes.
+pub fn router(state: Arc<AdminState>) -> Router {
+    let guarded = Router::new()
+        .route("/v1/policy", get(policy::show))
+        .route("/v1/policy/reload", post(policy::reload))
+        .route("/v1/tenants", get(policy::tenants))
+        .route("/v1/audit", get(audit::records))
+        .route_layer(middleware::from_fn_with_state(
+            Arc::clone(&state),
+            token::require,
+        ));
+    Router::new()
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .merge(guarded)
+        .fallback(async || problem(StatusCode::NOT_FOUND, "not_found", "there is no such page"))
+        .with_state(state)
+}
+
+/// A refusal of the admin listener (RFC 9457).
+fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
+    let body = json!({
+        "type": format!("https://fabric-gate.dev/problems/{code}"),
+        "title": status.canonical_reason().unwrap_or_default(),
+        "status": status.as_u16(),
+        "code": code,
+        "detail": detail,
+    });
+    let headers = [
+        ("content-type", crate::decision::CONTENT_TYPE),
+        ("cache-control", "no-store"),
+    ];
+    (status, headers, body.to_string()).into_response()
+}
