@@ -141,9 +141,9 @@ impl Webhook {
     /// Verifies a delivery and takes it: the same one is refused from here on.
     ///
     /// # Errors
-    /// `signature_invalid` when it is not signed, wrongly signed, outside of the tolerance, or taken
-    /// before, all without saying which to the sender beyond what it can know; `overloaded` when the
-    /// guard has no room.
+    /// `signature_invalid` when it is not signed, wrongly signed, outside of the tolerance or taken
+    /// before (only who signed correctly is told which of the last two); `overloaded` when the guard
+    /// has no room.
     pub fn verify(
         &self,
         headers: &HeaderMap,
