@@ -65,6 +65,22 @@ async fn claims_are_found_by_name_and_by_pointer() {
 }
 
 #[tokio::test]
+async fn a_list_that_reads_like_another_once_joined_is_still_refused() {
+    let (server, signer) = (JwksServer::start().await, Signer::ed25519("ed"));
+    server.set_keys(&jwks(&[&signer]));
+    let gate = Gate::new(&[issuer(&server)]);
+    let two = json!({"roles": ["lead", "dev"], "scope": ["read", "write"]});
+    assert_eq!(gate.outcome(&signer.sign(&claims_with(&two))).await, "ok");
+    for one in [
+        json!({"roles": ["lead,dev"]}),
+        json!({"scope": ["read write"]}),
+    ] {
+        let token = signer.sign(&claims_with(&one));
+        assert_eq!(gate.outcome(&token).await, "token_invalid", "{one}");
+    }
+}
+
+#[tokio::test]
 async fn every_listed_algorithm_verifies_and_an_unlisted_one_does_not() {
     let mut signers = Signer::rsa_schemes();
     signers.push(Signer::p384("p384"));

@@ -94,24 +94,25 @@ impl TokenAuthenticator {
         let parts = CompactToken::parse(token)?;
         let header = JoseHeader::parse(&parts.header)?;
         let claims = Claims::parse(&parts.claims)?;
-        let mut refusal = Refusal::from(JwtError::IssuerUnknown);
+        let mut fallback = JwtError::IssuerUnknown;
+        let mut refusal: Option<Refusal> = None;
         for (index, issuer) in self.issuers.iter().enumerate() {
             if claims.issuer() != Some(issuer.settings.issuer.as_str()) {
                 continue;
             }
             if !claims.is_for(&issuer.settings.audiences) {
-                refusal = JwtError::AudienceRefused.into();
+                fallback = JwtError::AudienceRefused;
                 continue;
             }
-            match self
-                .verify_for(index, issuer, &parts, &header, &claims)
-                .await
-            {
+            let verified = self.verify_for(index, issuer, &parts, &header, &claims);
+            match verified.await {
                 Ok(verified) => return Ok(self.remember(token, issuer, verified)),
-                Err(refused) => refusal = refused,
+                // While one of the issuers can't say, the token is not known to be bad.
+                Err(failed @ Refusal::Failed(_)) => refusal = Some(failed),
+                Err(denied @ Refusal::Denied(_)) => refusal = refusal.or(Some(denied)),
             }
         }
-        Err(refusal)
+        Err(refusal.unwrap_or_else(|| fallback.into()))
     }
 
     /// The issuers' names with their key sets, for metrics and readiness.

@@ -123,10 +123,6 @@ impl<'a> Claims<'a> {
             Some(Json::Integer(seconds)) => Ok(Some(Timestamp::from_seconds(
                 (*seconds).clamp(-MAX_SECONDS, MAX_SECONDS),
             ))),
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "the range was checked, and a fraction of a microsecond may go"
-            )]
             Some(Json::Float(seconds)) if seconds.abs() <= 1e12 => {
                 Ok(Some(Timestamp::from_micros((seconds * 1e6) as i64)))
             }
