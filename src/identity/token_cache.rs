@@ -8,13 +8,18 @@
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use quick_cache::UnitWeighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{OptionsBuilder, UnitWeighter};
 
 use super::Principal;
 
 /// Tokens kept unless set otherwise.
 pub const DEFAULT_CAPACITY: usize = 100_000;
+
+/// Evicted tokens whose hashes are remembered, as a share of the capacity. They take the room of an
+/// entry, and with a quarter a hundred thousand tokens and their ghosts still fit the power of two
+/// that the tables grow to.
+const GHOSTS: f64 = 0.25;
 
 /// Verified tokens by their hash; shared by all threads and policy generations.
 pub struct TokenCache {
@@ -27,7 +32,7 @@ pub(super) struct CachedToken {
     /// Whom it stands for; its `expires_at` bounds the entry.
     pub(super) principal: Arc<Principal>,
     /// Which entry of the authenticator's issuers verified it.
-    pub(super) issuer: usize,
+    pub(super) issuer: u32,
     /// Epoch of the keys that verified it.
     pub(super) epoch: u64,
     /// Whether it is a machine token.
@@ -40,12 +45,20 @@ pub(super) struct TokenHash([u8; 32]);
 
 impl TokenCache {
     /// A cache of at most `capacity` tokens.
+    #[expect(
+        clippy::expect_used,
+        reason = "options are refused only where a capacity is not set"
+    )]
     pub fn new(capacity: usize) -> Self {
-        let weight = u64::try_from(capacity).unwrap_or(u64::MAX);
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(capacity)
+            .weight_capacity(u64::try_from(capacity).unwrap_or(u64::MAX))
+            .ghost_allocation(GHOSTS)
+            .build()
+            .expect("both capacities are set");
         Self {
-            entries: Cache::with(
-                capacity,
-                weight,
+            entries: Cache::with_options(
+                options,
                 UnitWeighter,
                 HashAsItIs,
                 DefaultLifecycle::default(),

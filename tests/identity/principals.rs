@@ -133,6 +133,19 @@ async fn issuers_that_share_a_name_are_told_apart_by_audience_and_never_by_key()
         gate.outcome(&person.sign(&for_programs)).await,
         "token_invalid"
     );
+    let expired = claims_with(&json!({"exp": NOW - 100}));
+    assert_eq!(gate.outcome(&person.sign(&expired)).await, "token_expired");
+}
+
+#[tokio::test]
+async fn one_issuer_without_keys_leaves_the_other_entry_of_its_name_alone() {
+    let (well, ill) = (JwksServer::start().await, JwksServer::start().await);
+    let (signer, other) = (Signer::ed25519("k"), Signer::ed25519("k"));
+    well.set_keys(&jwks(&[&signer]));
+    let gate = Gate::new(&[issuer(&ill), issuer(&well)]);
+    assert_eq!(gate.outcome(&signer.sign(&claims())).await, "ok");
+    let outcome = gate.outcome(&other.sign(&claims())).await;
+    assert_eq!(outcome, "keys_unavailable", "nobody can say");
 }
 
 #[tokio::test]

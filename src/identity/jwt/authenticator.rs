@@ -69,7 +69,7 @@ impl TokenAuthenticator {
         let hash = TokenCache::hash(&self.revision_digest, token);
         let found = self.cache.find(&hash)?;
         let now = self.clock.now();
-        let issuer = self.issuers.get(found.issuer)?;
+        let issuer = self.issuers.get(usize::try_from(found.issuer).ok()?)?;
         let stands = found
             .principal
             .expires_at
@@ -150,7 +150,8 @@ impl TokenAuthenticator {
                 .principal_of(claims, &issuer.settings, validity)?;
         Ok(CachedToken {
             principal: Arc::new(principal),
-            issuer: index,
+            // Past 32 bits nothing is found again, which only costs a verification.
+            issuer: u32::try_from(index).unwrap_or(u32::MAX),
             epoch,
             machine,
         })
