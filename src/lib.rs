@@ -17,6 +17,7 @@
 pub mod admin;
 pub mod audit;
 pub mod clock;
+pub mod config;
 pub mod decision;
 pub mod identity;
 pub mod inspect;

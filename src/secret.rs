@@ -5,6 +5,7 @@
 //! is most likely the secret that somebody wrote down by mistake.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
@@ -94,11 +95,11 @@ impl SecretResolver {
         }
     }
 
-    /// An environment variable, if it is set and is text.
-    pub fn variable(&self, name: &str) -> Option<String> {
+    /// An environment variable, if it is set.
+    pub fn variable(&self, name: &str) -> Option<OsString> {
         match &self.environment {
-            Environment::Process => std::env::var(name).ok(),
-            Environment::Fixed(variables) => variables.get(name).cloned(),
+            Environment::Process => std::env::var_os(name),
+            Environment::Fixed(variables) => variables.get(name).map(OsString::from),
         }
     }
 
@@ -111,7 +112,9 @@ impl SecretResolver {
         let text = match reference {
             SecretReference::Environment(name) => self
                 .variable(name)
-                .ok_or_else(|| SecretError::NotSet(name.clone()))?,
+                .ok_or_else(|| SecretError::NotSet(name.clone()))?
+                .into_string()
+                .map_err(|_| SecretError::NotText(reference.to_string()))?,
             SecretReference::File(path) => read_bounded(path)?,
         };
         let trimmed = text.strip_suffix('\n').unwrap_or(&text);
@@ -140,9 +143,9 @@ pub enum SecretError {
     /// The file is not a regular file of at most [`MAX_SECRET_BYTES`].
     #[error("the secret file `{}` is not a file of at most 64 KiB", .0.display())]
     NotASecretFile(PathBuf),
-    /// The file holds something that is not UTF-8.
-    #[error("the secret file `{}` is not text", .0.display())]
-    NotText(PathBuf),
+    /// What is there is not UTF-8.
+    #[error("the secret `{0}` is not text")]
+    NotText(String),
     /// There is nothing.
     #[error("the secret `{0}` is empty")]
     Empty(String),
@@ -166,7 +169,8 @@ fn read_bounded(path: &Path) -> Result<String, SecretError> {
     if content.len() as u64 > MAX_SECRET_BYTES {
         return Err(SecretError::NotASecretFile(path.to_owned()));
     }
-    String::from_utf8(content).map_err(|_| SecretError::NotText(path.to_owned()))
+    String::from_utf8(content)
+        .map_err(|_| SecretError::NotText(SecretReference::File(path.to_owned()).to_string()))
 }
 
 #[cfg(test)]

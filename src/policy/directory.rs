@@ -42,7 +42,7 @@ impl PolicyDirectory {
     /// file, larger than [`MAX_FILE_BYTES`], not UTF-8, or does not end with a newline: a file
     /// that is cut short at a table boundary is valid TOML with rules missing.
     pub fn read(path: &Path) -> Result<Self, Vec<Problem>> {
-        let names = policy_names(path).map_err(|problem| vec![problem])?;
+        let names = policy_names(path)?;
         let mut files = Vec::with_capacity(names.len());
         let mut problems = Vec::new();
         for name in names {
@@ -145,24 +145,20 @@ impl PolicyFile {
     }
 }
 
-fn policy_names(path: &Path) -> Result<Vec<String>, Problem> {
-    let unreadable = |error: io::Error| {
-        Problem::of_file(
-            path.display().to_string(),
-            ProblemKind::Unreadable,
-            format!("the policy directory can't be read: {error}"),
-        )
+fn policy_names(path: &Path) -> Result<Vec<String>, Vec<Problem>> {
+    let refused = |path: &Path, message: String| {
+        let path = path.display().to_string();
+        vec![Problem::of_file(path, ProblemKind::Unreadable, message)]
     };
+    let unreadable =
+        |error: io::Error| refused(path, format!("the policy directory can't be read: {error}"));
     let mut names = Vec::new();
     for entry in fs::read_dir(path).map_err(unreadable)? {
         let name = entry.map_err(unreadable)?.file_name();
         let Some(name) = name.to_str() else {
             if name.as_encoded_bytes().ends_with(b".toml") {
-                return Err(Problem::of_file(
-                    path.join(&name).display().to_string(),
-                    ProblemKind::Unreadable,
-                    "the name of a policy file has to be UTF-8",
-                ));
+                let message = "the name of a policy file has to be UTF-8".to_owned();
+                return Err(refused(&path.join(&name), message));
             }
             continue;
         };
@@ -171,14 +167,11 @@ fn policy_names(path: &Path) -> Result<Vec<String>, Problem> {
         }
     }
     if names.is_empty() {
-        return Err(no_policies(path));
+        return Err(vec![no_policies(path)]);
     }
     if names.len() > MAX_FILES {
-        return Err(Problem::of_file(
-            path.display().to_string(),
-            ProblemKind::Unreadable,
-            format!("the directory holds more than {MAX_FILES} policy files"),
-        ));
+        let message = format!("the directory holds more than {MAX_FILES} policy files");
+        return Err(refused(path, message));
     }
     names.sort();
     Ok(names)

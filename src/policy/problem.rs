@@ -39,6 +39,19 @@ pub struct Position {
     pub column: usize,
 }
 
+impl Position {
+    /// The place of a byte offset in a text; past the end is the end.
+    pub fn of(text: &str, offset: usize) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = before.get(line_start..);
+        Self {
+            line: before.matches('\n').count() + 1,
+            column: line.map_or(0, |line| line.chars().count()) + 1,
+        }
+    }
+}
+
 /// What sort of mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -113,17 +126,9 @@ pub(super) struct SourceText {
 }
 
 impl SourceText {
-    /// Line and column of a byte offset; past the end is the end.
+    /// Line and column of a byte offset.
     pub(super) fn position(&self, offset: usize) -> Position {
-        let before = self.text.get(..offset).unwrap_or(&self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Position {
-            line: before.matches('\n').count() + 1,
-            column: before
-                .get(line_start..)
-                .map_or(0, |line| line.chars().count())
-                + 1,
-        }
+        Position::of(&self.text, offset)
     }
 }
 

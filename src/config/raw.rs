@@ -1,0 +1,237 @@
+//! `config/gate.toml` as written. Every key has a default, which stands beside it; what a key means
+//! for the process is said in [`super::Config`]. An unknown key is an error.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::{AuditDurability, AuditFailure};
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawConfig {
+    pub(super) listen: RawListen,
+    pub(super) admin: RawAdmin,
+    pub(super) policies: RawPolicies,
+    pub(super) state: RawState,
+    pub(super) audit: RawAudit,
+    pub(super) secrets: RawSecrets,
+    pub(super) limits: RawLimits,
+    pub(super) shutdown: RawShutdown,
+    pub(super) upgrade: RawUpgrade,
+    pub(super) metrics: RawMetrics,
+}
+
+/// `[listen]`: the data plane.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawListen {
+    /// `IP:PORT` or `unix:PATH`.
+    pub(super) address: String,
+    /// `{ certificate, private_key, client_ca }`, PEM files; plain HTTP when absent.
+    pub(super) tls: Option<RawTls>,
+    /// HTTP/2: by ALPN on TLS, by prior knowledge on plain connections.
+    pub(super) http2: bool,
+    /// Most connections at once.
+    pub(super) connections: u64,
+    /// Total time for a request's head to arrive.
+    pub(super) header_timeout_seconds: u64,
+    /// How long a connection may stay silent between requests.
+    pub(super) idle_timeout_seconds: u64,
+    /// `Host` names that are served; any when absent.
+    pub(super) hosts: Option<Vec<String>>,
+}
+
+impl Default for RawListen {
+    fn default() -> Self {
+        Self {
+            address: "127.0.0.1:8080".to_owned(),
+            tls: None,
+            http2: true,
+            connections: 10_000,
+            header_timeout_seconds: 10,
+            idle_timeout_seconds: 60,
+            hosts: None,
+        }
+    }
+}
+
+/// `[listen] tls`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTls {
+    /// Certificate chain.
+    pub(super) certificate: PathBuf,
+    /// Its key.
+    pub(super) private_key: PathBuf,
+    /// Roots that client certificates are checked against; switches on mutual TLS.
+    pub(super) client_ca: Option<PathBuf>,
+}
+
+/// `[admin]`: health, metrics, console and admin API.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAdmin {
+    /// `IP:PORT`.
+    pub(super) address: String,
+    /// Reference to the bearer secret. Without it all but /livez, /readyz and /metrics is refused.
+    pub(super) token: Option<String>,
+}
+
+impl Default for RawAdmin {
+    fn default() -> Self {
+        Self {
+            address: "127.0.0.1:9901".to_owned(),
+            token: None,
+        }
+    }
+}
+
+/// `[policies]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawPolicies {
+    /// Every `*.toml` in it; hot-reloaded.
+    pub(super) directory: PathBuf,
+}
+
+impl Default for RawPolicies {
+    fn default() -> Self {
+        Self {
+            directory: "policies".into(),
+        }
+    }
+}
+
+/// `[state]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawState {
+    /// `sqlite:PATH`.
+    pub(super) url: String,
+}
+
+impl Default for RawState {
+    fn default() -> Self {
+        Self {
+            url: "sqlite:data/gate.db".to_owned(),
+        }
+    }
+}
+
+/// `[audit]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAudit {
+    /// Where the log files are.
+    pub(super) directory: PathBuf,
+    /// `"deny"`: no record, no service. `"allow"`: serve and count the loss.
+    pub(super) on_failure: AuditFailure,
+    /// `"batch"`: on disk within `flush_milliseconds`. `"sync"`: the answer waits for the disk.
+    pub(super) durability: AuditDurability,
+    /// Longest time between two writes to disk.
+    pub(super) flush_milliseconds: u64,
+    /// Reference to the key of the hash chain; unkeyed when absent.
+    pub(super) key: Option<String>,
+    /// Where checkpoints go; `<directory>-checkpoints.jsonl` when absent.
+    pub(super) checkpoints: Option<PathBuf>,
+    /// Size at which a log file is closed and the next one begun.
+    pub(super) rotate_megabytes: u64,
+}
+
+impl Default for RawAudit {
+    fn default() -> Self {
+        Self {
+            directory: "data/audit".into(),
+            on_failure: AuditFailure::Deny,
+            durability: AuditDurability::Batch,
+            flush_milliseconds: 100,
+            key: None,
+            checkpoints: None,
+            rotate_megabytes: 256,
+        }
+    }
+}
+
+/// `[secrets]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawSecrets {
+    /// Root of credential handles.
+    pub(super) directory: PathBuf,
+}
+
+impl Default for RawSecrets {
+    fn default() -> Self {
+        Self {
+            directory: "/run/secrets/fabric".into(),
+        }
+    }
+}
+
+/// `[limits]`: of the whole process.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLimits {
+    /// Memory that all bodies being held back share.
+    pub(super) body_memory_megabytes: u64,
+    /// Largest answer that is read whole before it is sent.
+    pub(super) response_body_bytes: u64,
+}
+
+impl Default for RawLimits {
+    fn default() -> Self {
+        Self {
+            body_memory_megabytes: 256,
+            response_body_bytes: 10 * 1024 * 1024,
+        }
+    }
+}
+
+/// `[shutdown]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawShutdown {
+    /// How long requests under way may take to end.
+    pub(super) grace_seconds: u64,
+}
+
+impl Default for RawShutdown {
+    fn default() -> Self {
+        Self { grace_seconds: 30 }
+    }
+}
+
+/// `[upgrade]`: handing the listeners to the next process.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawUpgrade {
+    /// Unix socket the listeners are handed over by.
+    pub(super) socket: PathBuf,
+    /// File with the id of the running process.
+    pub(super) pid_file: PathBuf,
+}
+
+impl Default for RawUpgrade {
+    fn default() -> Self {
+        Self {
+            socket: "data/upgrade.sock".into(),
+            pid_file: "data/gate.pid".into(),
+        }
+    }
+}
+
+/// `[metrics]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawMetrics {
+    /// Most values of the tenant label; the rest is `__other__`.
+    pub(super) tenant_labels: u64,
+}
+
+impl Default for RawMetrics {
+    fn default() -> Self {
+        Self { tenant_labels: 100 }
+    }
+}

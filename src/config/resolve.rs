@@ -1,0 +1,467 @@
+//! From the file as written to the [`Config`] that is used.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::raw::{RawAdmin, RawAudit, RawConfig, RawLimits, RawListen, RawState};
+use super::{
+    Admin, Audit, Config, Listen, ListenAddress, ProcessLimits, StateLocation,
+    TENANT_REQUIRED_VARIABLE, Tls, Upgrade,
+};
+use crate::policy::{Position, Problem, ProblemKind};
+use crate::secret::{SecretReference, SecretResolver};
+
+/// Resolves the text of a config file, reporting everything that means nothing at once.
+pub(super) fn resolve(
+    file: &str,
+    text: &str,
+    environment: &SecretResolver,
+) -> Result<Config, Vec<Problem>> {
+    let raw: RawConfig = toml::from_str(text).map_err(|error| {
+        let offset = error.span().map(|span| span.start);
+        vec![Problem {
+            position: offset.map(|offset| Position::of(text, offset)),
+            ..Problem::of_file(file, ProblemKind::Syntax, error.message())
+        }]
+    })?;
+    let resolver = Resolver {
+        file,
+        text,
+        environment,
+        problems: RefCell::default(),
+    };
+    let config = resolver.config(raw);
+    let problems = resolver.problems.into_inner();
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(problems),
+    }
+}
+
+struct Resolver<'a> {
+    file: &'a str,
+    text: &'a str,
+    environment: &'a SecretResolver,
+    problems: RefCell<Vec<Problem>>,
+}
+
+/// A section and a key of the file.
+type Key = (&'static str, &'static str);
+
+impl Resolver<'_> {
+    /// `None` only with something among the problems. Every part is resolved before the first
+    /// failed one ends it.
+    fn config(&self, raw: RawConfig) -> Option<Config> {
+        let listen = self.listen(raw.listen);
+        let admin = self.admin(raw.admin);
+        let state = self.state(&raw.state);
+        let audit = self.audit(raw.audit);
+        let limits = self.limits(&raw.limits);
+        let grace = raw.shutdown.grace_seconds;
+        let shutdown_grace = self.seconds(("shutdown", "grace_seconds"), grace, 0..=3_600);
+        let labels = raw.metrics.tenant_labels;
+        let tenant_labels = self.number(("metrics", "tenant_labels"), labels, 0..=10_000);
+        let tenant_header_forced = self.tenant_header_forced();
+        let (listen, admin) = (listen?, admin?);
+        if listen.address == ListenAddress::Tcp(admin.address) && admin.address.port() != 0 {
+            self.refuse(
+                ("admin", "address"),
+                ProblemKind::Conflict,
+                "the admin listener is never the public one",
+            );
+        }
+        Some(Config {
+            listen,
+            admin,
+            policies_directory: raw.policies.directory,
+            state: state?,
+            audit: audit?,
+            secrets_directory: raw.secrets.directory,
+            tenant_header_forced: tenant_header_forced?,
+            limits: limits?,
+            shutdown_grace: shutdown_grace?,
+            upgrade: Upgrade {
+                socket: raw.upgrade.socket,
+                pid_file: raw.upgrade.pid_file,
+            },
+            tenant_labels: tenant_labels?,
+        })
+    }
+
+    fn listen(&self, raw: RawListen) -> Option<Listen> {
+        let address = self.listen_address(&raw.address);
+        let connections = self.number(("listen", "connections"), raw.connections, 1..=1_000_000);
+        let header = raw.header_timeout_seconds;
+        let header_timeout = self.seconds(("listen", "header_timeout_seconds"), header, 1..=300);
+        let idle = raw.idle_timeout_seconds;
+        let idle_timeout = self.seconds(("listen", "idle_timeout_seconds"), idle, 1..=3_600);
+        let hosts = raw.hosts.map(|hosts| self.hosts(hosts));
+        Some(Listen {
+            address: address?,
+            tls: raw.tls.map(|tls| Tls {
+                certificate: tls.certificate,
+                private_key: tls.private_key,
+                client_ca: tls.client_ca,
+            }),
+            http2: raw.http2,
+            connections: connections?,
+            header_timeout: header_timeout?,
+            idle_timeout: idle_timeout?,
+            hosts,
+        })
+    }
+
+    fn listen_address(&self, text: &str) -> Option<ListenAddress> {
+        match text.strip_prefix("unix:") {
+            Some("") => {
+                let message = "a unix listener is `unix:PATH`";
+                self.refuse(("listen", "address"), ProblemKind::BadValue, message);
+                None
+            }
+            Some(path) => Some(ListenAddress::Unix(path.into())),
+            None => self
+                .socket(("listen", "address"), text)
+                .map(ListenAddress::Tcp),
+        }
+    }
+
+    /// Host names as they are compared: in lower case, without port (RFC 9110 section 4.2.3).
+    fn hosts(&self, hosts: Vec<String>) -> Vec<String> {
+        let key = ("listen", "hosts");
+        if hosts.is_empty() {
+            let message =
+                "an empty list would refuse every request; leave it out to serve any host";
+            self.refuse(key, ProblemKind::NeverMatches, message);
+        }
+        for host in &hosts {
+            let named = host
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte));
+            let with_port = !host.starts_with('[') && host.contains(':');
+            if host.is_empty() || !named || with_port {
+                let message = format!("`{host}` is not a host name without port");
+                self.refuse(key, ProblemKind::BadValue, message);
+            }
+        }
+        hosts.iter().map(|host| host.to_ascii_lowercase()).collect()
+    }
+
+    fn admin(&self, raw: RawAdmin) -> Option<Admin> {
+        let address = self.socket(("admin", "address"), &raw.address);
+        let token = self.secret(("admin", "token"), raw.token);
+        Some(Admin {
+            address: address?,
+            token: token?,
+        })
+    }
+
+    fn state(&self, raw: &RawState) -> Option<StateLocation> {
+        let key = ("state", "url");
+        match raw.url.split_once(':') {
+            Some(("sqlite", path)) if !path.is_empty() => Some(StateLocation::Sqlite(path.into())),
+            Some(("postgres" | "postgresql", _)) => {
+                let message = "PostgreSQL is not supported yet by this version";
+                self.refuse(key, ProblemKind::NotSupportedYet, message);
+                None
+            }
+            _ => {
+                self.refuse(key, ProblemKind::BadValue, "state is kept at `sqlite:PATH`");
+                None
+            }
+        }
+    }
+
+    fn audit(&self, raw: RawAudit) -> Option<Audit> {
+        let flush = raw.flush_milliseconds;
+        let flush = self.number(("audit", "flush_milliseconds"), flush, 1..=10_000);
+        let rotate = raw.rotate_megabytes;
+        let rotate: Option<u64> = self.number(("audit", "rotate_megabytes"), rotate, 1..=65_536);
+        let key = self.secret(("audit", "key"), raw.key);
+        let beside = beside(&raw.directory);
+        Some(Audit {
+            on_failure: raw.on_failure,
+            durability: raw.durability,
+            flush_interval: Duration::from_millis(flush?),
+            key: key?,
+            checkpoints: raw.checkpoints.unwrap_or(beside),
+            rotate_bytes: rotate? << 20,
+            directory: raw.directory,
+        })
+    }
+
+    fn limits(&self, raw: &RawLimits) -> Option<ProcessLimits> {
+        let memory = raw.body_memory_megabytes;
+        let memory: Option<usize> =
+            self.number(("limits", "body_memory_megabytes"), memory, 1..=1_048_576);
+        let response = raw.response_body_bytes;
+        let response = self.number(("limits", "response_body_bytes"), response, 1..=1 << 32);
+        Some(ProcessLimits {
+            body_memory_bytes: memory? << 20,
+            response_body_bytes: response?,
+        })
+    }
+
+    /// An unclear value must not switch the hardened mode off that somebody meant to switch on.
+    fn tenant_header_forced(&self) -> Option<bool> {
+        let value = self.environment.variable(TENANT_REQUIRED_VARIABLE);
+        match value.as_deref().map(|value| value.to_str()) {
+            None | Some(Some("" | "0" | "false")) => Some(false),
+            Some(Some("1" | "true")) => Some(true),
+            Some(_) => {
+                self.problems.borrow_mut().push(Problem::of_file(
+                    "environment",
+                    ProblemKind::BadValue,
+                    format!("`{TENANT_REQUIRED_VARIABLE}` is `1`, `true`, `0` or `false`"),
+                ));
+                None
+            }
+        }
+    }
+
+    fn socket(&self, key: Key, text: &str) -> Option<SocketAddr> {
+        let address = text.parse().ok();
+        if address.is_none() {
+            let message = format!("`{text}` is not `IP:PORT`");
+            self.refuse(key, ProblemKind::BadValue, message);
+        }
+        address
+    }
+
+    /// The outer option is whether it could be resolved, the inner whether there is one.
+    fn secret(&self, key: Key, reference: Option<String>) -> Option<Option<SecretString>> {
+        let Some(reference) = reference else {
+            return Some(None);
+        };
+        let reference = match reference.parse::<SecretReference>() {
+            Ok(reference) => reference,
+            Err(error) => {
+                self.refuse(key, ProblemKind::BadValue, error.to_string());
+                return None;
+            }
+        };
+        match self.environment.resolve(&reference) {
+            Ok(secret) => Some(Some(secret)),
+            Err(error) => {
+                self.refuse(key, ProblemKind::Secret, error.to_string());
+                None
+            }
+        }
+    }
+
+    fn seconds(&self, key: Key, value: u64, range: RangeInclusive<u64>) -> Option<Duration> {
+        self.number(key, value, range).map(Duration::from_secs)
+    }
+
+    fn number<N: TryFrom<u64>>(
+        &self,
+        key: Key,
+        value: u64,
+        range: RangeInclusive<u64>,
+    ) -> Option<N> {
+        let number = N::try_from(value).ok().filter(|_| range.contains(&value));
+        if number.is_none() {
+            let (least, most) = range.into_inner();
+            let message = format!("`{value}` is not between {least} and {most}");
+            self.refuse(key, ProblemKind::BadValue, message);
+        }
+        number
+    }
+
+    fn refuse(&self, (section, key): Key, kind: ProblemKind, message: impl Into<String>) {
+        self.problems.borrow_mut().push(Problem {
+            position: position(self.text, section, key),
+            at: format!("[{section}] {key}"),
+            ..Problem::of_file(self.file, kind, message)
+        });
+    }
+}
+
+/// Where the value of a key stands, if the file has it and it is not a default.
+fn position(text: &str, section: &str, key: &str) -> Option<Position> {
+    let table = DeTable::parse(text).ok()?;
+    let section = value_of(table.get_ref(), section)?;
+    let DeValue::Table(section) = section.get_ref() else {
+        return None;
+    };
+    let value = value_of(section, key)?;
+    Some(Position::of(text, value.span().start))
+}
+
+fn value_of<'t, 'i>(table: &'t DeTable<'i>, key: &str) -> Option<&'t Spanned<DeValue<'i>>> {
+    let mut entries = table.iter();
+    let found = entries.find(|(name, _)| name.get_ref() == key);
+    found.map(|(_, value)| value)
+}
+
+/// `data/audit` to `data/audit-checkpoints.jsonl`.
+fn beside(directory: &Path) -> PathBuf {
+    let mut name = directory.file_name().unwrap_or_default().to_owned();
+    name.push("-checkpoints.jsonl");
+    directory.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::super::{AuditDurability, AuditFailure};
+    use super::*;
+
+    fn with(text: &str, environment: &SecretResolver) -> Result<Config, Vec<String>> {
+        Config::parse("gate.toml", text, environment)
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    }
+
+    fn resolved(text: &str) -> Result<Config, Vec<String>> {
+        with(
+            text,
+            &SecretResolver::with_environment([("TOKEN", "t0k3n")]),
+        )
+    }
+
+    #[test]
+    fn an_empty_file_is_every_default() {
+        let config = resolved("").unwrap();
+        let address = ListenAddress::Tcp("127.0.0.1:8080".parse().unwrap());
+        assert_eq!(config.listen.address, address);
+        assert!(config.listen.http2 && config.listen.tls.is_none());
+        assert_eq!(config.listen.connections, 10_000);
+        assert_eq!(config.listen.header_timeout, Duration::from_secs(10));
+        assert_eq!(config.admin.address, "127.0.0.1:9901".parse().unwrap());
+        assert!(config.admin.token.is_none(), "no token, no admin API");
+        assert_eq!(config.state, StateLocation::Sqlite("data/gate.db".into()));
+        assert_eq!(config.audit.on_failure, AuditFailure::Deny);
+        assert_eq!(config.audit.durability, AuditDurability::Batch);
+        assert_eq!(config.audit.rotate_bytes, 256 << 20);
+        assert_eq!(
+            config.audit.checkpoints,
+            Path::new("data/audit-checkpoints.jsonl")
+        );
+        assert_eq!(config.limits.body_memory_bytes, 256 << 20);
+        assert_eq!(config.shutdown_grace, Duration::from_secs(30));
+        assert!(!config.tenant_header_forced);
+    }
+
+    #[test]
+    fn what_the_file_says_is_what_is_used() {
+        let config = resolved(
+            r#"
+[listen]
+address = "unix:/run/gate.sock"
+tls = { certificate = "c.pem", private_key = "k.pem", client_ca = "ca.pem" }
+hosts = ["API.example.com", "[::1]"]
+[admin]
+token = "env:TOKEN"
+[audit]
+directory = "/var/log/gate/"
+on_failure = "allow"
+durability = "sync"
+"#,
+        )
+        .unwrap();
+        assert_eq!(
+            config.listen.address,
+            ListenAddress::Unix("/run/gate.sock".into())
+        );
+        let tls = config.listen.tls.unwrap();
+        assert_eq!(tls.client_ca.as_deref(), Some(Path::new("ca.pem")));
+        assert_eq!(config.listen.hosts.unwrap(), ["api.example.com", "[::1]"]);
+        assert_eq!(config.admin.token.unwrap().expose_secret(), "t0k3n");
+        assert_eq!(config.audit.on_failure, AuditFailure::Allow);
+        assert_eq!(config.audit.durability, AuditDurability::Sync);
+        assert_eq!(
+            config.audit.checkpoints,
+            Path::new("/var/log/gate-checkpoints.jsonl")
+        );
+    }
+
+    #[test]
+    fn a_secret_is_not_in_the_debug_output() {
+        let config = resolved("[admin]\ntoken = \"env:TOKEN\"\n").unwrap();
+        assert!(!format!("{config:?}").contains("t0k3n"));
+    }
+
+    #[test]
+    fn every_bad_value_is_told_at_once_with_its_line() {
+        let problems = resolved(
+            "[listen]\naddress = \"localhost\"\nconnections = 0\nhosts = [\"a:1\"]\n\
+             [admin]\ntoken = \"hunter2\"\n[state]\nurl = \"postgres://db\"\n\
+             [audit]\nkey = \"env:ABSENT\"\nflush_milliseconds = 99999\n",
+        );
+        assert_eq!(
+            problems.unwrap_err(),
+            [
+                "gate.toml:2:11: [listen] address: `localhost` is not `IP:PORT`",
+                "gate.toml:3:15: [listen] connections: `0` is not between 1 and 1000000",
+                "gate.toml:4:9: [listen] hosts: `a:1` is not a host name without port",
+                "gate.toml:6:9: [admin] token: a secret is a reference, `env:NAME` or \
+                 `file:PATH`, never the secret itself",
+                "gate.toml:8:7: [state] url: PostgreSQL is not supported yet by this version",
+                "gate.toml:11:22: [audit] flush_milliseconds: `99999` is not between 1 and 10000",
+                "gate.toml:10:7: [audit] key: the environment variable `ABSENT` is not set",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line() {
+        for text in [
+            "\n[listen]\naddres = \"x\"\n",
+            "\n[lissten]\n",
+            "\nport = 1\n",
+        ] {
+            let problems = resolved(text).unwrap_err();
+            assert!(problems[0].contains("unknown field"), "{problems:?}");
+            assert!(problems[0].starts_with("gate.toml:"), "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn the_environment_switches_hardened_mode_on_or_is_an_error() {
+        let forced = |value: &str| {
+            let environment = SecretResolver::with_environment([(TENANT_REQUIRED_VARIABLE, value)]);
+            with("", &environment).map(|config| config.tenant_header_forced)
+        };
+        for (value, expected) in [
+            ("1", true),
+            ("true", true),
+            ("0", false),
+            ("false", false),
+            ("", false),
+        ] {
+            assert_eq!(forced(value), Ok(expected), "`{value}`");
+        }
+        for value in ["yes", "TRUE", "on", " 1"] {
+            assert!(forced(value).is_err(), "`{value}` is not taken for off");
+        }
+    }
+
+    #[test]
+    fn only_loopback_and_unix_sockets_are_this_machine() {
+        for (address, expected) in [
+            ("127.0.0.1:0", true),
+            ("[::1]:1", true),
+            ("[::ffff:127.0.0.1]:1", true),
+            ("unix:/run/gate.sock", true),
+            ("0.0.0.0:8080", false),
+            ("[::]:8080", false),
+            ("10.0.0.1:1", false),
+        ] {
+            let config = resolved(&format!("[listen]\naddress = \"{address}\"\n")).unwrap();
+            assert_eq!(config.listens_on_loopback(), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn the_admin_listener_is_not_the_public_one() {
+        let problems = resolved("[listen]\naddress = \"127.0.0.1:9901\"\n").unwrap_err();
+        assert!(problems[0].contains("never the public one"), "{problems:?}");
+    }
+}
