@@ -4,7 +4,7 @@
 //! the directory is taken only if the report stays empty. A [`Problem`] says where (file, line,
 //! column, key), what kind, and what would be right, for people and for programs.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
 
@@ -166,10 +166,15 @@ impl<T> Located<T> {
     }
 }
 
-/// Every problem met so far. Behind a cell, because readers of nested tables share it.
+/// Most problems that are told one by one. Four megabytes of something else than a policy would
+/// otherwise keep the process busy with describing it.
+const MAX_PROBLEMS: usize = 500;
+
+/// Every problem met so far. Behind cells, because readers of nested tables share it.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     problems: RefCell<Vec<Problem>>,
+    untold: Cell<usize>,
 }
 
 impl Report {
@@ -186,12 +191,16 @@ impl Report {
         message: impl Into<String>,
         suggestion: Option<&str>,
     ) {
+        if self.problems.borrow().len() >= MAX_PROBLEMS {
+            self.untold.set(self.untold.get() + 1);
+            return;
+        }
         let at = match (place.section.is_empty(), place.key.is_empty()) {
             (false, false) => format!("{} {}", place.section, place.key),
             (false, true) => place.section.to_string(),
             (true, _) => place.key.to_owned(),
         };
-        self.push(Problem {
+        self.problems.borrow_mut().push(Problem {
             file: place.source.path.clone(),
             position: Some(place.source.position(place.offset)),
             at,
@@ -201,21 +210,23 @@ impl Report {
         });
     }
 
-    /// Adds a problem as it is.
-    pub(super) fn push(&self, problem: Problem) {
-        self.problems.borrow_mut().push(problem);
-    }
-
     /// Whether nothing was added.
     pub(super) fn is_clean(&self) -> bool {
         self.problems.borrow().is_empty()
     }
 
-    /// Everything, by file and position.
+    /// Everything, by file and position, and how many more there are at the end.
     pub(super) fn into_problems(self) -> Vec<Problem> {
         let mut problems = self.problems.into_inner();
+        let untold = self.untold.get();
         problems
             .sort_by(|left, right| (&left.file, left.position).cmp(&(&right.file, right.position)));
+        if untold > 0
+            && let Some(last) = problems.last()
+        {
+            let message = format!("and {untold} more problems");
+            problems.push(Problem::of_file(last.file.clone(), last.kind, message));
+        }
         problems
     }
 }

@@ -56,3 +56,11 @@ fn a_key_given_twice_is_refused() {
     let problems = refused("[tenancy]\nunknown = \"deny\"\nunknown = \"provision\"\n");
     assert_eq!(problems[0].0, ProblemKind::Syntax);
 }
+
+#[test]
+fn a_file_of_something_else_is_told_in_bounded_length() {
+    let keys = (0..50_000).map(|number| format!("key{number} = 1\n"));
+    let problems = refused(&keys.collect::<String>());
+    assert_eq!(problems.len(), 501);
+    assert!(problems[500].1.ends_with("and 49500 more problems"));
+}

@@ -1,5 +1,8 @@
 //! One mistake at a time, in a file that is sound without it.
 
+use http::Method;
+use proptest::prelude::*;
+
 use super::*;
 
 const SOUND: &str = r#"
@@ -167,4 +170,23 @@ fn a_plain_section_stands_in_one_file_only() {
         problems[0].to_string(),
         "p/b.toml:1:1: [tenancy]: the section stands in p/a.toml:1 too; only one file may have it"
     );
+}
+
+proptest! {
+    #[test]
+    fn any_path_template_is_taken_or_refused(template in "/[a-c{}*/.%;-]{0,12}", path in "/[a-c/]{0,8}") {
+        let route = format!(
+            "[[routes]]\nname = \"any\"\nupstream = \"u\"\nmethods = [\"PUT\"]\npath = {template:?}\n"
+        );
+        if let Ok(snapshot) = compiled(&format!("{SOUND}{route}")) {
+            let _ = snapshot.router.route(&Method::PUT, &path);
+        }
+    }
+
+    #[test]
+    fn any_text_at_all_is_taken_or_refused(
+        text in r#"(\[{0,2}(routes|tenants|rules|memory|x)\]{0,2}|id = "a"|name = \[1, "b"\]|= |[\n"{}.])*"#
+    ) {
+        let _ = compiled(&format!("{text}\n"));
+    }
 }
