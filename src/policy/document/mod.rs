@@ -1,7 +1,7 @@
 //! The policy files as written: read in full, typed, with the place of everything that a later
 //! check may have to point at.
 //!
-//! One file per group of sections; [`reader`] does the walking. What can be judged from one entry
+//! One file per group of sections; [`reader`] walks a table, [`sections`] the files. What can be judged from one entry
 //! alone is judged here; what takes two (a reference, a name given twice) is for `compile`.
 
 mod credentials;
@@ -9,6 +9,7 @@ mod issuers;
 mod reader;
 mod routes;
 mod rules;
+mod sections;
 mod tenants;
 mod upstreams;
 mod values;
@@ -19,9 +20,10 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 pub(super) use self::credentials::{ApiKeyEntry, CertificateEntry, DevelopmentEntry, WebhookEntry};
-use self::reader::{Fields, Parsed, Sections};
+use self::reader::Fields;
 pub(super) use self::routes::RouteEntry;
 pub(super) use self::rules::RuleEntry;
+use self::sections::{Parsed, Sections};
 pub(super) use self::tenants::TenantEntry;
 use super::problem::{Located, Place, ProblemKind, Report};
 use super::{Limits, PolicyDirectory, Tenancy, UpstreamPolicy};

@@ -1,0 +1,163 @@
+//! The sections of all files as one document: table arrays joined, plain tables unique, and no
+//! section skipped that nobody asked for.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::reader::{Fields, type_name};
+use crate::policy::problem::{Place, ProblemKind, Report, SourceText, closest};
+
+/// A parsed file.
+pub(super) struct Parsed<'a> {
+    pub(super) source: &'a Arc<SourceText>,
+    pub(super) table: Spanned<DeTable<'a>>,
+}
+
+/// The sections of all files together.
+pub(super) struct Sections<'a> {
+    report: &'a Report,
+    files: &'a [Parsed<'a>],
+    asked: RefCell<Vec<&'static str>>,
+}
+
+impl<'a> Sections<'a> {
+    /// The sections of these files.
+    pub(super) fn new(report: &'a Report, files: &'a [Parsed<'a>]) -> Self {
+        Self {
+            report,
+            files,
+            asked: RefCell::default(),
+        }
+    }
+
+    /// A `[section]`, which one file only may have.
+    pub(super) fn plain(&self, name: &'static str) -> Option<Fields<'a>> {
+        let mut found: Option<Fields<'a>> = None;
+        for (source, value) in self.values(name) {
+            let place = section_place(source, value.span().start, format!("[{name}]"));
+            match (&found, value.get_ref()) {
+                (Some(first), _) => self.report.add(
+                    &place,
+                    ProblemKind::Duplicate,
+                    format!(
+                        "the section stands in {} too; only one file may have it",
+                        first.place().short()
+                    ),
+                ),
+                (None, DeValue::Table(table)) => {
+                    let Place {
+                        offset, section, ..
+                    } = place;
+                    found = Some(Fields::new(self.report, table, source, offset, section));
+                }
+                (None, other) => self.report.add(
+                    &place,
+                    ProblemKind::WrongType,
+                    format!("written `[{name}]`, a table, not {}", type_name(other)),
+                ),
+            }
+        }
+        found
+    }
+
+    /// The entries of `[[section]]` in every file, each called by the text under `named_by`.
+    pub(super) fn entries(&self, name: &'static str, named_by: &str) -> Vec<Fields<'a>> {
+        let mut entries = Vec::new();
+        for (source, value) in self.values(name) {
+            let misplaced = |value: &Spanned<DeValue<'_>>| {
+                self.report.add(
+                    &section_place(source, value.span().start, format!("[[{name}]]")),
+                    ProblemKind::WrongType,
+                    format!(
+                        "written `[[{name}]]`, a list of tables, not {}",
+                        type_name(value.get_ref())
+                    ),
+                );
+            };
+            let DeValue::Array(items) = value.get_ref() else {
+                misplaced(value);
+                continue;
+            };
+            for item in items.iter() {
+                let DeValue::Table(table) = item.get_ref() else {
+                    misplaced(item);
+                    continue;
+                };
+                let called = table
+                    .iter()
+                    .find(|(key, _)| key.get_ref() == named_by)
+                    .and_then(|(_, value)| value.get_ref().as_str());
+                let section = match called {
+                    Some(called) => format!("[[{name}]] {called:?}"),
+                    None => format!("[[{name}]]"),
+                };
+                let offset = item.span().start;
+                entries.push(Fields::new(
+                    self.report,
+                    table,
+                    source,
+                    offset,
+                    section.into(),
+                ));
+            }
+        }
+        entries
+    }
+
+    /// Reports a section that belongs to the format and that this version can't honour.
+    pub(super) fn not_yet(&self, name: &'static str) {
+        for (source, value) in self.values(name) {
+            self.report.add(
+                &section_place(source, value.span().start, format!("[{name}]")),
+                ProblemKind::NotSupportedYet,
+                "not supported yet by this version",
+            );
+        }
+    }
+
+    fn values(
+        &self,
+        name: &'static str,
+    ) -> impl Iterator<Item = (&'a Arc<SourceText>, &'a Spanned<DeValue<'a>>)> + use<'a> {
+        self.asked.borrow_mut().push(name);
+        self.files.iter().filter_map(move |file| {
+            let (_, value) = file
+                .table
+                .get_ref()
+                .iter()
+                .find(|(key, _)| key.get_ref() == name)?;
+            Some((file.source, value))
+        })
+    }
+}
+
+impl Drop for Sections<'_> {
+    fn drop(&mut self) {
+        let asked = self.asked.get_mut();
+        for file in self.files {
+            for (key, _) in file.table.get_ref() {
+                let name: &str = key.get_ref();
+                if !asked.contains(&name) {
+                    self.report.add_suggesting(
+                        &section_place(file.source, key.span().start, String::new()),
+                        ProblemKind::UnknownKey,
+                        format!("unknown section `{name}`"),
+                        closest(name, asked.iter().copied()),
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn section_place(source: &Arc<SourceText>, offset: usize, section: String) -> Place {
+    Place {
+        source: Arc::clone(source),
+        offset,
+        section: section.into(),
+        key: "",
+    }
+}
