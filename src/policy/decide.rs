@@ -310,6 +310,36 @@ shared_memory_write = true
     }
 
     #[test]
+    fn a_rule_holds_for_those_it_names_and_no_others() {
+        for (condition, other) in [
+            (
+                "tenants = [\"acme\"]",
+                Principal::made_up("globex", "alice", &["intern"], &[], None),
+            ),
+            (
+                "users = [\"alice\"]",
+                Principal::made_up("acme", "bob", &["intern"], &[], None),
+            ),
+            (
+                "roles = [\"intern\"]",
+                Principal::made_up("acme", "alice", &["lead"], &[], None),
+            ),
+        ] {
+            let rule = format!("[[rules]]\nname = \"r\"\neffect = \"forbid\"\n{condition}\n");
+            let snapshot = snapshot(&rule);
+            let named = decided(
+                &snapshot,
+                "task.read",
+                &caller(&["intern"], &[]),
+                Method::GET,
+            );
+            assert_eq!(code(&named), Err(DenialCode::Forbidden), "{condition}");
+            let unnamed = decided(&snapshot, "task.read", &other, Method::GET);
+            assert_eq!(code(&unnamed), Ok(()), "{condition}");
+        }
+    }
+
+    #[test]
     fn a_shadow_forbid_is_recorded_and_changes_nothing() {
         let rule = "[[rules]]\nname = \"soon\"\neffect = \"forbid\"\nmode = \"shadow\"\n";
         let snapshot = snapshot(rule);

@@ -287,6 +287,30 @@ fn an_explicit_reload_says_what_became_of_it() {
 }
 
 #[test]
+fn content_that_moved_on_after_it_held_still_is_not_judged() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("p.toml");
+    fs::write(&file, tenant("acme")).unwrap();
+    let (install, installed) = recording();
+    let loader = load(home.path(), install).unwrap();
+    assert_eq!(loader.unjudged(), None, "what was loaded was judged");
+
+    fs::write(&file, tenant("globex")).unwrap();
+    let agreed = loader.unjudged().unwrap();
+    fs::write(&file, "[[tenants]]\nid = \"ini").unwrap();
+    assert_eq!(loader.reload_if(agreed), None);
+    assert_eq!(
+        loader.status().reloads_rejected,
+        0,
+        "half-written is not judged either"
+    );
+
+    fs::write(&file, tenant("globex")).unwrap();
+    assert!(loader.reload_if(agreed).is_some());
+    assert_eq!(installed.try_iter().collect::<Vec<_>>(), ["acme", "globex"]);
+}
+
+#[test]
 fn a_bad_directory_at_start_is_no_service() {
     let home = tempfile::tempdir().unwrap();
     let (install, installed) = recording();
