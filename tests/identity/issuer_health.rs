@@ -204,3 +204,40 @@ async fn the_set_is_fetched_again_ahead_of_the_end_of_its_lifetime() {
     gate.until(|status| status.fetches_ok >= 3).await;
     assert!(server.fetches() >= 3, "without any request asking for it");
 }
+
+#[tokio::test]
+async fn a_body_without_end_is_cut_off_by_its_size_and_not_by_the_clock() {
+    let server = JwksServer::start().await;
+    server.set_mode(Mode::Endless);
+    let settings = JwksSettings {
+        fetch_timeout: Duration::from_secs(300),
+        ..quick()
+    };
+    let gate = Gate::with(&[issuer(&server)], settings);
+    gate.until(|status| status.fetches_failed > 0).await;
+}
+
+#[tokio::test]
+async fn keys_that_no_policy_names_any_more_are_not_fetched_any_more() {
+    let (kept, dropped) = (JwksServer::start().await, JwksServer::start().await);
+    let signer = Signer::ed25519("ed");
+    kept.set_keys(&jwks(&[&signer]));
+    dropped.set_keys(&jwks(&[&signer]));
+    let settings = JwksSettings {
+        default_lifetime: Duration::from_millis(20),
+        lifetime_bounds: (Duration::ZERO, Duration::from_secs(3600)),
+        ..quick()
+    };
+    let gate = Gate::with(&[issuer(&kept)], settings);
+    let former = gate.reload(&[issuer(&dropped)], 2);
+    assert!(former.verify(&signer.sign(&claims())).await.is_ok());
+    drop(former);
+    let (ours, theirs) = (kept.fetches(), dropped.fetches());
+    let seen = gate.until(|_| true).await.fetches_ok;
+    gate.until(|status| status.fetches_ok >= seen + 10).await;
+    assert!(kept.fetches() >= ours + 9, "both were fetched at one pace");
+    assert!(
+        dropped.fetches() <= theirs + 1,
+        "one may have been under way"
+    );
+}
