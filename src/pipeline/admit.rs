@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, Method, header};
 
 use super::admission::{Admission, AuthorizationOut};
 use super::canonical::CanonicalTarget;
@@ -206,7 +206,9 @@ impl Gate {
                     Some(verified) => verified,
                     None => generation.tokens.verify(&token).await?,
                 };
-                verified.principal(call.headers)
+                verified
+                    .principal(call.headers)
+                    .map_err(|refusal| for_reading(refusal, call.method))
             }
             Presented::ApiKey(key) => Ok(Arc::new(generation.api_keys.verify(&key, self.now())?)),
             Presented::Certificate(principal) => Ok(Arc::from(principal)),
@@ -364,6 +366,23 @@ fn query_without_identity(
     } else {
         format!("{path}?{query}")
     })
+}
+
+/// A mismatch looks like nothing found where the request only reads.
+fn for_reading(refusal: Refusal, method: &Method) -> Refusal {
+    match refusal {
+        Refusal::Denied(denial)
+            if denial.code == DenialCode::TenantMismatch
+                && (method == Method::GET || method == Method::HEAD) =>
+        {
+            Denial {
+                code: DenialCode::TenantMismatchRead,
+                ..denial
+            }
+            .into()
+        }
+        other => other,
+    }
 }
 
 fn body_limit(route: &RoutePolicy, default: Option<u64>, tenant: Option<u64>) -> u64 {

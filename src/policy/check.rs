@@ -1,6 +1,7 @@
 //! `check`: a policy directory judged without serving it, and its problems told to people and to
 //! programs.
 
+use std::fmt;
 use std::path::Path;
 
 use serde::Serialize;
@@ -25,6 +26,26 @@ pub struct Summary {
     pub upstreams: usize,
     pub routes: usize,
     pub rules: usize,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "revision {} from {}: {} issuers, {} API keys, {} webhooks, {} client certificates, {} tenants, \
+             {} upstreams, {} routes, {} rules; no problems",
+            self.revision,
+            self.files.join(", "),
+            self.issuers,
+            self.api_keys,
+            self.webhooks,
+            self.client_certificates,
+            self.tenants,
+            self.upstreams,
+            self.routes,
+            self.rules,
+        )
+    }
 }
 
 /// Reads and compiles the directory.

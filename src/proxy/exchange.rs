@@ -31,7 +31,7 @@ use super::body::CapturedBody;
 use super::context::Exchange;
 use super::memory_budget::MemoryBudget;
 use super::upstreams::Destination;
-use super::{failures, forward, respond};
+use super::{failures, forward, hop, respond};
 use crate::decision::{Failure, FailureCode, Refusal};
 use crate::pipeline::Admission;
 
@@ -104,10 +104,12 @@ impl Exchanger {
         body: Option<&CapturedBody>,
     ) -> Result<(), Broken> {
         let mut request = session.req_header().clone();
+        hop::strip_request(&mut request);
         forward::prepare(&mut request, admission, exchange.trail(), to.host.as_ref())
             .map_err(|error| Broken::Refused(failures::internal(&error)))?;
         let bytes = body.map(|body| body.bytes.clone());
-        frame(&mut request, bytes.as_ref())?;
+        hop::frame_request(&mut request, &to.peer, bytes.as_ref())
+            .map_err(|error| Broken::Refused(failures::internal(&error)))?;
 
         let (mut upstream, header) = self
             .answered(&to.peer, session, admission, request, bytes)
@@ -117,7 +119,7 @@ impl Exchanger {
             .upstream_answered(header.status.as_u16());
 
         let mut answer = header;
-        forward::strip_hop_by_hop(&mut answer);
+        hop::strip_answer(&mut answer);
         forward::clean_answer(&mut answer, exchange.trail())
             .map_err(|error| Broken::Refused(failures::internal(&error)))?;
         let done = if admission.route().needs_response_body() {
@@ -428,17 +430,6 @@ async fn write(session: &mut Session, tasks: Vec<HttpTask>) -> Result<(), Broken
         .await
         .map_err(Broken::ClientGone)?;
     Ok(())
-}
-
-/// Frames the request for its body: the length is known, whatever coding the client used.
-fn frame(request: &mut RequestHeader, body: Option<&Bytes>) -> Result<(), Broken> {
-    request.remove_header(&header::EXPECT);
-    request.remove_header(&header::TRANSFER_ENCODING);
-    let framed = match body {
-        Some(body) => request.insert_header(header::CONTENT_LENGTH, body.len()),
-        None => Ok(()),
-    };
-    framed.map_err(|error| Broken::Refused(failures::internal(&error)))
 }
 
 async fn trailers_of(upstream: &mut Upstream) -> pingora::Result<Option<HeaderMap>> {

@@ -8,6 +8,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 
 use crate::identity::PrincipalKind;
 use crate::pipeline::identity_headers::{self, PeerTrust};
+use crate::pipeline::trace_context::Trace;
 use crate::pipeline::{Admission, AuthorizationOut, Trail};
 
 const X_FABRIC_TENANT: HeaderName = HeaderName::from_static("x-fabric-tenant");
@@ -56,6 +57,10 @@ pub(super) fn prepare(
     request.insert_header(X_REQUEST_ID, trail.request_id().header_value())?;
     if let Some(trace) = trail.trace() {
         request.insert_header(TRACEPARENT, trace.header_value())?;
+        if trace.origin == Trace::Begun {
+            // What other systems say of a trace that was not continued belongs to no trace.
+            request.remove_header("tracestate");
+        }
     }
     if let Some(target) = admission.target() {
         request.set_raw_path(target.as_bytes())?;
@@ -101,31 +106,4 @@ pub(super) fn clean_answer(answer: &mut ResponseHeader, trail: &Trail) -> pingor
         answer.remove_header(name);
     }
     answer.insert_header(X_REQUEST_ID, trail.request_id().header_value())
-}
-
-/// Hop-by-hop fields of an answer that the gate's own exchange must not pass on
-/// (RFC 9110 section 7.6.1).
-pub(super) fn strip_hop_by_hop(answer: &mut ResponseHeader) {
-    let nominated: Vec<HeaderName> = answer
-        .headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|token| HeaderName::from_bytes(token.trim().as_bytes()).ok())
-        .collect();
-    for name in nominated.iter().chain(&[
-        header::CONNECTION,
-        header::PROXY_AUTHENTICATE,
-        header::TE,
-        header::TRAILER,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-        HeaderName::from_static("keep-alive"),
-        HeaderName::from_static("proxy-connection"),
-    ]) {
-        if *name != header::CONTENT_LENGTH {
-            answer.remove_header(name);
-        }
-    }
 }

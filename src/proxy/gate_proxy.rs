@@ -65,6 +65,9 @@ impl GateProxy {
                 Ok(Step::Admitted(admission)) => {
                     let admission = Arc::new(admission);
                     exchange.admit(Arc::clone(&admission));
+                    self.gate
+                        .metrics()
+                        .overhead(exchange.trail().started().elapsed());
                     return Ok(Some(Decided {
                         admission,
                         captured,
@@ -349,6 +352,9 @@ impl ProxyHttp for GateProxy {
         if exchange.record().await.is_err() {
             tracing::error!(request_id = %exchange.trail().request_id(), "a request ended without an audit record");
         }
+        self.gate
+            .metrics()
+            .body_memory(self.exchanger.budget.used());
         self.gate
             .observe(exchange.trail(), exchange.admission().map(AsRef::as_ref));
     }

@@ -23,6 +23,7 @@ use super::gate_proxy::GateProxy;
 use super::head_reader::{HeadDeadlines, HeadRead, read_head};
 use crate::decision::{CONTENT_TYPE, Denial, DenialCode, FailureCode, Problem, Refusal};
 use crate::pipeline::{Gate, framing};
+use crate::telemetry::Metrics;
 
 /// The first bytes of an HTTP/2 connection (RFC 9113 section 3.4).
 const H2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -65,10 +66,12 @@ impl ServerApp for ConnectionApp {
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
         let Ok(_place) = Arc::clone(&self.places).try_acquire_owned() else {
+            self.gate.metrics().connection_refused();
             self.turn_away(stream, &FailureCode::Overloaded.into(), None)
                 .await;
             return None;
         };
+        let _open = Open::new(self.gate.metrics());
         match self.speaks_h2(&mut stream).await {
             Some(true) => ServerApp::process_new(&self.proxy, stream, shutdown).await,
             Some(false) => {
@@ -81,6 +84,22 @@ impl ServerApp for ConnectionApp {
 
     async fn cleanup(&self) {
         self.proxy.http_cleanup().await;
+    }
+}
+
+/// Counts a connection for as long as it is open.
+struct Open<'gate>(&'gate Metrics);
+
+impl<'gate> Open<'gate> {
+    fn new(metrics: &'gate Metrics) -> Self {
+        metrics.connection(1);
+        Self(metrics)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.connection(-1);
     }
 }
 

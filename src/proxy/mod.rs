@@ -12,6 +12,7 @@ mod failures;
 mod forward;
 mod gate_proxy;
 mod head_reader;
+mod hop;
 mod listener;
 mod memory_budget;
 mod respond;

@@ -1,9 +1,12 @@
 //! Writing the gate's own answers: refusals.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
+use pingora_timeout::fast_timeout::fast_timeout;
 
 use super::context::Exchange;
 use crate::decision::{CONTENT_TYPE, FailureCode, Problem, Refusal};
@@ -11,6 +14,12 @@ use crate::decision::{CONTENT_TYPE, FailureCode, Problem, Refusal};
 /// Largest rest of a refused body that is read to keep the connection usable; beyond it the
 /// connection is closed, so that unread bytes can never be taken for a next request.
 const MAX_DRAIN: u64 = 64 * 1024;
+
+/// How long reading the rest of a short body may take.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// How long a client that is still sending is listened to after its refusal.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// Answers with the refusal, after its audit record was handed over.
 ///
@@ -21,21 +30,27 @@ pub(super) async fn refuse(
     exchange: &mut Exchange,
     refusal: &Refusal,
 ) -> pingora::Result<()> {
+    let grpc_call = is_grpc(session);
+    let shows_body = !grpc_call && session.req_header().method != http::Method::HEAD;
+    let mut problem = Problem::of(refusal, exchange.trail().request_id().as_str());
     exchange.trail_mut().refused(refusal);
-    let unrecorded = exchange.record().await.is_err();
-    let audit_failed = Refusal::from(FailureCode::AuditUnavailable);
-    let shown = if unrecorded { &audit_failed } else { refusal };
-    let problem = Problem::of(shown, exchange.trail().request_id().as_str());
-    let response = if is_grpc(session) {
+    if shows_body {
+        exchange.trail_mut().count_out(problem.body.len());
+    }
+    if exchange.record().await.is_err() {
+        let failure = Refusal::from(FailureCode::AuditUnavailable);
+        problem = Problem::of(&failure, exchange.trail().request_id().as_str());
+    }
+    let response = if grpc_call {
         grpc(&problem)?
     } else {
         http(&problem, exchange)?
     };
-    close_unless_short(session);
-    let body = if is_grpc(session) || session.req_header().method == http::Method::HEAD {
-        Bytes::new()
-    } else {
+    settle_body(session).await;
+    let body = if shows_body {
         Bytes::from(problem.body)
+    } else {
+        Bytes::new()
     };
     let ends = body.is_empty();
     session
@@ -44,6 +59,7 @@ pub(super) async fn refuse(
     if !ends {
         session.write_response_body(Some(body), true).await?;
     }
+    linger(session).await;
     Ok(())
 }
 
@@ -94,8 +110,11 @@ fn grpc(problem: &Problem) -> pingora::Result<ResponseHeader> {
     Ok(response)
 }
 
-/// After a refusal with a body still to come, closes the connection unless what is left is short.
-fn close_unless_short(session: &mut Session) {
+/// Deals with a body that a refused request still has to send.
+///
+/// A short one is read, which keeps the connection usable. After a longer one the connection is
+/// closed, so that unread bytes can never be taken for a next request.
+async fn settle_body(session: &mut Session) {
     if session.is_body_done() {
         return;
     }
@@ -105,8 +124,26 @@ fn close_unless_short(session: &mut Session) {
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.parse::<u64>().ok());
-    let expects = session.req_header().headers.contains_key(header::EXPECT);
-    if expects || length.is_none_or(|length| length > MAX_DRAIN) {
+    let waits = session.req_header().headers.contains_key(header::EXPECT);
+    let short = !waits && length.is_some_and(|length| length <= MAX_DRAIN);
+    if !short
+        || !matches!(
+            fast_timeout(DRAIN, session.drain_request_body()).await,
+            Ok(Ok(()))
+        )
+    {
         session.set_keepalive(None);
+    }
+}
+
+/// Reads on for a moment after the answer to a request whose body was not read: closing with unread
+/// input resets the connection, and the reset can overtake the answer.
+async fn linger(session: &mut Session) {
+    if session.is_http2() || session.is_body_done() {
+        return;
+    }
+    let rest = async { while let Ok(Some(_)) = session.read_request_body().await {} };
+    match fast_timeout(LINGER, rest).await {
+        Ok(()) | Err(_) => {}
     }
 }

@@ -27,6 +27,9 @@ use crate::secret::SecretResolver;
 /// snapshot is dropped then, and the one before stays.
 pub type Install = Box<dyn Fn(PolicySnapshot) -> Result<(), String> + Send + Sync>;
 
+/// Is told of every reload that was judged, whoever asked for it: for metrics and the audit log.
+pub type Observe = Box<dyn Fn(&ReloadOutcome) + Send + Sync>;
+
 /// What became of a reload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
@@ -71,6 +74,7 @@ pub struct PolicyLoader {
     secrets: SecretResolver,
     clock: SharedClock,
     install: Install,
+    observe: Observe,
     /// The content that was last judged. Held while reading and installing.
     judged: Mutex<Content>,
     /// Apart from the above, so that asking never waits for an installation.
@@ -88,6 +92,7 @@ impl PolicyLoader {
         secrets: SecretResolver,
         clock: SharedClock,
         install: Install,
+        observe: Observe,
     ) -> Result<Self, Vec<Problem>> {
         let files = PolicyDirectory::read(directory)?;
         let compilation = Compilation::of(&files, &secrets);
@@ -112,6 +117,7 @@ impl PolicyLoader {
             secrets,
             clock,
             install,
+            observe,
         })
     }
 
@@ -171,6 +177,7 @@ impl PolicyLoader {
         if let ReloadOutcome::Rejected(problems) = &outcome {
             self.note_rejection(problems);
         }
+        (self.observe)(&outcome);
         outcome
     }
 

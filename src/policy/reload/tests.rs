@@ -105,7 +105,13 @@ fn recording() -> (Install, Receiver<String>) {
 
 fn load(directory: &Path, install: Install) -> Result<PolicyLoader, Vec<Problem>> {
     let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1)));
-    PolicyLoader::start(directory, SecretResolver::default(), clock, install)
+    PolicyLoader::start(
+        directory,
+        SecretResolver::default(),
+        clock,
+        install,
+        Box::new(|_| {}),
+    )
 }
 
 #[test]

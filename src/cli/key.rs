@@ -1,0 +1,109 @@
+//! `fabric-gate key new`: an API key, shown once, and the policy entry that lets it in.
+
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+
+use super::{CommandError, say};
+use crate::clock::Timestamp;
+use crate::identity::api_key::NewApiKey;
+use crate::identity::settings::ApiKeySettings;
+use crate::identity::{RoutePattern, UserId};
+use crate::tenant::TenantGrammar;
+
+#[derive(Args, Debug)]
+pub(super) struct KeyArguments {
+    #[command(subcommand)]
+    command: KeyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Make a key: prints it once, with the [[api_keys]] entry to put into a policy file.
+    New(NewArguments),
+}
+
+#[derive(Args, Debug)]
+struct NewArguments {
+    /// Tenant the key belongs to.
+    #[arg(long)]
+    tenant: String,
+    /// User it acts as; `svc-NAME` when absent.
+    #[arg(long)]
+    user: Option<String>,
+    /// Name in audit records.
+    #[arg(long, default_value = "new-key")]
+    name: String,
+    /// A role; may be given several times.
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Vec<String>,
+    /// A scope; may be given several times.
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
+    /// A route or prefix (`task.*`) it is confined to; may be given several times.
+    #[arg(long = "route", value_name = "ROUTE")]
+    routes: Vec<String>,
+    /// When it ends, RFC 3339: 2027-01-01T00:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    expires: Option<String>,
+    /// Print a JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &KeyArguments) -> Result<(), CommandError> {
+    let KeyCommand::New(arguments) = &arguments.command;
+    let grammar = TenantGrammar::new("^.*$").unwrap_or_default();
+    let tenant = grammar.parse(&arguments.tenant).map_err(|error| {
+        CommandError::unusable(format!("--tenant `{}`", arguments.tenant), &error)
+    })?;
+    let user = arguments
+        .user
+        .clone()
+        .unwrap_or_else(|| format!("svc-{}", arguments.name));
+    let user = UserId::parse(&user)
+        .map_err(|error| CommandError::unusable(format!("--user `{user}`"), &error))?;
+    let expires_at = arguments
+        .expires
+        .as_ref()
+        .map(|text| {
+            let time: jiff::Timestamp = text
+                .parse()
+                .map_err(|error| CommandError::unusable(format!("--expires `{text}`"), &error))?;
+            Ok::<_, CommandError>(Timestamp::from_micros(time.as_microsecond()))
+        })
+        .transpose()?;
+    let key = NewApiKey::generate().map_err(|error| CommandError::unusable("a new key", &error))?;
+    let shared = |texts: &[String]| {
+        texts
+            .iter()
+            .map(|text| Arc::from(text.as_str()))
+            .collect::<Arc<[Arc<str>]>>()
+    };
+    let stanza = key.stanza(&ApiKeySettings {
+        name: arguments.name.clone(),
+        sha256: [0; 32],
+        tenant,
+        user,
+        roles: shared(&arguments.roles),
+        scopes: shared(&arguments.scopes),
+        expires_at,
+        routes: (!arguments.routes.is_empty()).then(|| {
+            arguments
+                .routes
+                .iter()
+                .map(|text| RoutePattern::new(text))
+                .collect()
+        }),
+    });
+    if arguments.json {
+        say(&serde_json::json!({ "key": key.text(), "stanza": stanza }).to_string());
+    } else {
+        say(&format!(
+            "{}\n\n# Put this into a file of the policy directory:\n{}",
+            key.text(),
+            stanza.trim_end()
+        ));
+    }
+    Ok(())
+}

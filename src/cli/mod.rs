@@ -1,0 +1,124 @@
+//! The commands: read what was asked, call what does it, say how it went.
+//!
+//! Exit codes: 0 done, 1 the thing checked is bad, 2 wrong usage or unusable input. What programs
+//! read goes to standard output, what people read about trouble to standard error.
+
+mod audit;
+mod check;
+mod dev;
+mod key;
+mod serve;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{CONFIG_VARIABLE, Config, DEFAULT_FILE};
+use crate::policy::{Problem, render_text};
+use crate::secret::SecretResolver;
+
+/// The policy enforcement point that makes an unmodified agent backend safe for many tenants.
+#[derive(Debug, Parser)]
+#[command(name = "fabric-gate", version, about, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve requests.
+    Serve(serve::ServeArguments),
+    /// Compile the policies and tell every problem.
+    Check(check::CheckArguments),
+    /// Verify, export or follow the audit log.
+    Audit(audit::AuditArguments),
+    /// API keys.
+    Key(key::KeyArguments),
+    /// Tokens for development.
+    Dev(dev::DevArguments),
+}
+
+/// Which configuration.
+#[derive(Args, Clone, Debug)]
+struct ConfigArgument {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", env = CONFIG_VARIABLE, default_value = DEFAULT_FILE)]
+    config: PathBuf,
+}
+
+impl ConfigArgument {
+    fn load(&self) -> Result<Config, CommandError> {
+        Config::load(&self.config, &SecretResolver::from_process()).map_err(CommandError::Problems)
+    }
+}
+
+/// A command can't do what it was asked.
+#[derive(Debug)]
+enum CommandError {
+    /// What was checked is bad: exit code 1.
+    Bad(String),
+    /// The files it needs are bad: exit code 2, every problem told.
+    Problems(Vec<Problem>),
+    /// Anything else: exit code 2.
+    Unusable(String),
+}
+
+impl CommandError {
+    /// Unusable, with what was attempted and the whole chain of causes.
+    fn unusable(doing: impl fmt::Display, error: &dyn std::error::Error) -> Self {
+        let mut text = format!("{doing}: {error}");
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            text.push_str(&format!(": {inner}"));
+            cause = inner.source();
+        }
+        Self::Unusable(text)
+    }
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
+        Command::Key(arguments) => key::run(&arguments),
+        Command::Dev(arguments) => dev::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(CommandError::Bad(text)) => {
+            complain(&text);
+            ExitCode::from(1)
+        }
+        Err(CommandError::Problems(problems)) => {
+            complain(render_text(&problems).trim_end());
+            ExitCode::from(2)
+        }
+        Err(CommandError::Unusable(text)) => {
+            complain(&format!("fabric-gate: {text}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a command tells people about trouble on standard error"
+)]
+fn complain(text: &str) {
+    if !text.is_empty() {
+        eprintln!("{text}");
+    }
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "a command's result goes to standard output"
+)]
+fn say(text: &str) {
+    println!("{text}");
+}

@@ -1,0 +1,393 @@
+//! `fabric-gate serve`: everything put together.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use clap::Args;
+use secrecy::ExposeSecret;
+use tokio::runtime::{Handle, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::{CommandError, ConfigArgument};
+use crate::admin::{AdminState, AdminToken, router};
+use crate::audit::{
+    AuditLog, Durability, Event, LogSecret, OnFailure, SecretSource, Settings as AuditSettings,
+};
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{AuditDurability, AuditFailure, Config, ListenAddress as ConfiguredAddress};
+use crate::identity::jwks::{JwksSettings, KeySetRegistry};
+use crate::identity::{DEFAULT_REPLAY_CAPACITY, DEFAULT_TOKEN_CAPACITY, ReplayGuard, TokenCache};
+use crate::pipeline::{CredentialHandles, Gate, GateParts, GateSettings};
+use crate::policy::reload::{PolicyLoader, PolicyWatch, ReloadOutcome, WatchSettings};
+use crate::proxy::{
+    ExecutionPhase, ListenAddress, ListenerBounds, ServerSettings, TlsFiles, Upstreams, serve,
+};
+use crate::secret::SecretResolver;
+use crate::telemetry::Metrics;
+
+/// How often the names of backends are looked up again.
+const RESOLVE: Duration = Duration::from_secs(10);
+
+/// How long a process that takes over waits for the admin address.
+const ADMIN_HAND_OVER: Duration = Duration::from_secs(30);
+
+/// For one request body that is read before the decision.
+const BODY_DEADLINE: Duration = Duration::from_secs(60);
+
+#[derive(Args, Debug)]
+pub(super) struct ServeArguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// Take over from the running process: it hands its listeners over, finishes its requests and ends.
+    #[arg(long)]
+    upgrade: bool,
+}
+
+pub(super) fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
+    log_to_stderr();
+    let config = arguments.config.load()?;
+    let control = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("control")
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::unusable("the control runtime", &error))?;
+    let assembled = Assembled::new(&config, control.handle())?;
+    let _watch = PolicyWatch::start(Arc::clone(&assembled.policies), WatchSettings::default())
+        .map_err(|error| CommandError::unusable("watching the policies", &error))?;
+    reload_on_hangup(control.handle(), Arc::clone(&assembled.policies));
+    resolve_names(control.handle(), Arc::clone(&assembled.upstreams));
+    let settings = server_settings(&config, arguments.upgrade);
+    let gate = Arc::clone(&assembled.gate);
+    serve(
+        Arc::clone(&assembled.gate),
+        Arc::clone(&assembled.upstreams),
+        &settings,
+        |phases| serve_admin(&control, &config, &assembled, arguments.upgrade, phases),
+        move || {
+            if gate.audit().shutdown().is_err() {
+                tracing::error!("the last audit records could not be written");
+            }
+        },
+    )
+    .map_err(|error| CommandError::unusable("serving", &error))
+}
+
+/// The parts of a running gate.
+struct Assembled {
+    gate: Arc<Gate>,
+    policies: Arc<PolicyLoader>,
+    upstreams: Arc<Upstreams>,
+    audit: AuditSettings,
+}
+
+impl Assembled {
+    fn new(config: &Config, control: &Handle) -> Result<Self, CommandError> {
+        let clock: SharedClock = Arc::new(SystemClock);
+        let audit = audit_settings(config)?;
+        let log = AuditLog::open(&audit, Arc::clone(&clock))
+            .map_err(|error| CommandError::unusable("the audit log", &error))?;
+        let metrics = Metrics::new(config.tenant_labels)
+            .map_err(|error| CommandError::unusable("the metrics", &error))?;
+        let keys =
+            KeySetRegistry::new(control.clone(), JwksSettings::default(), Arc::clone(&clock))
+                .map_err(|error| CommandError::unusable("the issuers' keys", &error))?;
+        let parts = GateParts {
+            settings: GateSettings {
+                tenant_header_required: config.tenant_header_forced,
+                on_loopback: config.listens_on_loopback(),
+                hosts: config.listen.hosts.clone(),
+            },
+            audit: log,
+            metrics: Arc::new(metrics),
+            clock: Arc::clone(&clock),
+            keys,
+            tokens: Arc::new(TokenCache::new(DEFAULT_TOKEN_CAPACITY)),
+            replays: ReplayGuard::new(DEFAULT_REPLAY_CAPACITY),
+            handles: CredentialHandles::new(&config.secrets_directory),
+        };
+        let upstreams = Arc::new(Upstreams::default());
+        let (gate, policies) = with_policies(config, parts, &upstreams, clock)?;
+        Ok(Self {
+            gate,
+            policies,
+            upstreams,
+            audit,
+        })
+    }
+}
+
+/// Loads the policies, which makes the gate, and keeps them loaded into it.
+fn with_policies(
+    config: &Config,
+    parts: GateParts,
+    upstreams: &Arc<Upstreams>,
+    clock: SharedClock,
+) -> Result<(Arc<Gate>, Arc<PolicyLoader>), CommandError> {
+    let gate: Arc<OnceLock<Arc<Gate>>> = Arc::default();
+    let parts = Mutex::new(Some(parts));
+    let install = {
+        let gate = Arc::clone(&gate);
+        let upstreams = Arc::clone(upstreams);
+        move |snapshot| {
+            upstreams
+                .install(&snapshot)
+                .map_err(|error| error.to_string())?;
+            match (
+                gate.get(),
+                parts.lock().unwrap_or_else(PoisonError::into_inner).take(),
+            ) {
+                (Some(gate), _) => gate.install(snapshot).map_err(|error| error.to_string()),
+                (None, Some(parts)) => {
+                    let made = Gate::new(parts, snapshot).map_err(|error| error.to_string())?;
+                    loaded(&made);
+                    gate.set(made)
+                        .map_err(|_made| "two gates were made".to_owned())
+                }
+                (None, None) => Err("the gate could not be made before".to_owned()),
+            }
+        }
+    };
+    let observe = {
+        let gate = Arc::clone(&gate);
+        move |outcome: &ReloadOutcome| {
+            if let Some(gate) = gate.get() {
+                reloaded(gate, outcome);
+            }
+        }
+    };
+    let environment = SecretResolver::from_process();
+    let policies = PolicyLoader::start(
+        &config.policies_directory,
+        environment,
+        clock,
+        Box::new(install),
+        Box::new(observe),
+    )
+    .map_err(CommandError::Problems)?;
+    let gate = gate
+        .get()
+        .cloned()
+        .ok_or_else(|| CommandError::Unusable("no gate was made".to_owned()))?;
+    Ok((gate, Arc::new(policies)))
+}
+
+fn loaded(gate: &Gate) {
+    let generation = gate.generation();
+    note(
+        gate,
+        &Event::PolicyLoaded {
+            policy_revision: generation.revision().as_str(),
+        },
+    );
+}
+
+fn reloaded(gate: &Gate, outcome: &ReloadOutcome) {
+    let result = match outcome {
+        ReloadOutcome::Changed(revision) => {
+            note(
+                gate,
+                &Event::PolicyLoaded {
+                    policy_revision: revision.as_str(),
+                },
+            );
+            "changed"
+        }
+        ReloadOutcome::Unchanged(_) => "unchanged",
+        ReloadOutcome::Rejected(problems) => {
+            note(
+                gate,
+                &Event::PolicyRejected {
+                    problems: problems.len() as u64,
+                },
+            );
+            "rejected"
+        }
+    };
+    gate.metrics().policy_reload(result);
+}
+
+fn note(gate: &Gate, event: &Event<'_>) {
+    if gate.audit().event(event).is_err() {
+        tracing::error!(?event, "an event could not be recorded");
+    }
+}
+
+/// The audit log's settings, as the configuration has them.
+pub(super) fn audit_settings(config: &Config) -> Result<AuditSettings, CommandError> {
+    let mut settings = AuditSettings::new(&config.audit.directory);
+    if let Some(key) = &config.audit.key {
+        let secret = LogSecret::parse(key.expose_secret())
+            .map_err(|error| CommandError::unusable("[audit] key", &error))?;
+        settings.secret = SecretSource::Given(secret);
+    }
+    settings.checkpoints.clone_from(&config.audit.checkpoints);
+    settings.on_failure = match config.audit.on_failure {
+        AuditFailure::Deny => OnFailure::Deny,
+        AuditFailure::Allow => OnFailure::Allow,
+    };
+    settings.durability = match config.audit.durability {
+        AuditDurability::Batch => Durability::Batch,
+        AuditDurability::Sync => Durability::Sync,
+    };
+    settings.flush = config.audit.flush_interval;
+    settings.rotate_bytes = config.audit.rotate_bytes;
+    settings.instance = instance().into();
+    Ok(settings)
+}
+
+/// Host name and process id: which process wrote a record.
+fn instance() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() {
+        "gate"
+    } else {
+        host.trim()
+    };
+    format!("{host}-{}", std::process::id())
+}
+
+fn server_settings(config: &Config, upgrade: bool) -> ServerSettings {
+    ServerSettings {
+        address: match &config.listen.address {
+            ConfiguredAddress::Tcp(address) => ListenAddress::Tcp(address.to_string()),
+            ConfiguredAddress::Unix(path) => ListenAddress::Unix(path.clone()),
+        },
+        tls: config.listen.tls.as_ref().map(|tls| TlsFiles {
+            certificate: tls.certificate.clone(),
+            private_key: tls.private_key.clone(),
+            client_ca: tls.client_ca.clone(),
+            http2: config.listen.http2,
+        }),
+        bounds: ListenerBounds {
+            connections: config.listen.connections,
+            header: config.listen.header_timeout,
+            idle: config.listen.idle_timeout,
+            h2c: config.listen.http2,
+        },
+        threads: thread::available_parallelism().map_or(1, usize::from),
+        answer_bytes: config.limits.response_body_bytes as u64,
+        body_memory: config.limits.body_memory_bytes as u64,
+        body_deadline: BODY_DEADLINE,
+        grace: config.shutdown_grace,
+        upgrade_socket: config.upgrade.socket.clone(),
+        pid_file: config.upgrade.pid_file.clone(),
+        upgrade,
+    }
+}
+
+/// Serves the admin listener on the control runtime. A process that takes over waits until its
+/// predecessor has let go of the address; a process that is relieved lets go when its listeners
+/// have changed hands.
+fn serve_admin(
+    control: &Runtime,
+    config: &Config,
+    assembled: &Assembled,
+    upgrade: bool,
+    mut phases: tokio::sync::broadcast::Receiver<ExecutionPhase>,
+) {
+    let state = Arc::new(AdminState {
+        gate: Arc::clone(&assembled.gate),
+        policies: Arc::clone(&assembled.policies),
+        audit: assembled.audit.clone(),
+        token: config.admin.token.as_ref().map(AdminToken::new),
+    });
+    let address = config.admin.address;
+    let released = async move {
+        loop {
+            match phases.recv().await {
+                Ok(
+                    ExecutionPhase::GracefulUpgradeCloseTimeout | ExecutionPhase::ShutdownRuntimes,
+                ) => return,
+                Ok(_) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
+                Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+            }
+        }
+    };
+    control.spawn(async move {
+        let wait = if upgrade {
+            ADMIN_HAND_OVER
+        } else {
+            Duration::ZERO
+        };
+        let listener = match bind(address, wait).await {
+            Ok(listener) => listener,
+            Err(error) => {
+                tracing::error!(%address, %error, "the admin listener can't be had");
+                std::process::exit(2);
+            }
+        };
+        tracing::info!(%address, "the admin listener is up");
+        let serving = axum::serve(listener, router(state));
+        tokio::select! {
+            served = async { serving.await } => {
+                if let Err(error) = served {
+                    tracing::error!(%error, "the admin listener ended");
+                }
+            }
+            () = released => tracing::info!("the admin listener is released"),
+        }
+    });
+}
+
+async fn bind(address: SocketAddr, wait: Duration) -> io::Result<tokio::net::TcpListener> {
+    let deadline = tokio::time::Instant::now() + wait;
+    loop {
+        match tokio::net::TcpListener::bind(address).await {
+            Err(error)
+                if error.kind() == io::ErrorKind::AddrInUse
+                    && tokio::time::Instant::now() < deadline =>
+            {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            bound => return bound,
+        }
+    }
+}
+
+/// SIGHUP reads the policies anew.
+fn reload_on_hangup(control: &Handle, policies: Arc<PolicyLoader>) {
+    control.spawn(async move {
+        let mut hangups = match signal(SignalKind::hangup()) {
+            Ok(hangups) => hangups,
+            Err(error) => {
+                tracing::error!(%error, "SIGHUP can't be heard; policies are reloaded on change only");
+                return;
+            }
+        };
+        while hangups.recv().await.is_some() {
+            let policies = Arc::clone(&policies);
+            // What came of it is logged, counted and recorded by the loader's observer.
+            let reload = tokio::task::spawn_blocking(move || policies.reload_now());
+            if let Err(error) = reload.await {
+                tracing::error!(%error, "a policy reload did not end");
+            }
+        }
+    });
+}
+
+/// Looks up the names of backends now and then; addresses written as numbers need none.
+fn resolve_names(control: &Handle, upstreams: Arc<Upstreams>) {
+    control.spawn(async move {
+        loop {
+            upstreams.refresh().await;
+            tokio::time::sleep(RESOLVE).await;
+        }
+    });
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_unset| EnvFilter::new("info,pingora=warn"));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .finish();
+    if tracing::subscriber::set_global_default(subscriber).is_err() {
+        super::complain("the log was set up twice");
+    }
+}
