@@ -3,7 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use clap::Args;
@@ -269,7 +268,7 @@ fn server_settings(config: &Config, upgrade: bool) -> ServerSettings {
             idle: config.listen.idle_timeout,
             h2c: config.listen.http2,
         },
-        threads: thread::available_parallelism().map_or(1, usize::from),
+        threads: config.listen.threads,
         answer_bytes: config.limits.response_body_bytes as u64,
         body_memory: config.limits.body_memory_bytes as u64,
         body_deadline: BODY_DEADLINE,

@@ -62,6 +62,8 @@ pub struct Listen {
     pub tls: Option<Tls>,
     /// Whether HTTP/2 is offered.
     pub http2: bool,
+    /// Threads that serve requests.
+    pub threads: usize,
     /// Most connections at once.
     pub connections: usize,
     /// Total time for a request's head to arrive.

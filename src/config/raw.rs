@@ -33,6 +33,8 @@ pub(super) struct RawListen {
     pub(super) tls: Option<RawTls>,
     /// HTTP/2: by ALPN on TLS, by prior knowledge on plain connections.
     pub(super) http2: bool,
+    /// Threads that serve requests; one for each processor when absent.
+    pub(super) threads: Option<u64>,
     /// Most connections at once.
     pub(super) connections: u64,
     /// Total time for a request's head to arrive.
@@ -49,6 +51,7 @@ impl Default for RawListen {
             address: "127.0.0.1:8080".to_owned(),
             tls: None,
             http2: true,
+            threads: None,
             connections: 10_000,
             header_timeout_seconds: 10,
             idle_timeout_seconds: 60,

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -97,6 +98,11 @@ impl Resolver<'_> {
 
     fn listen(&self, raw: RawListen) -> Option<Listen> {
         let address = self.listen_address(&raw.address);
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let threads = match raw.threads {
+            Some(threads) => self.number(("listen", "threads"), threads, 1..=1_024),
+            None => Some(processors),
+        };
         let connections = self.number(("listen", "connections"), raw.connections, 1..=1_000_000);
         let header = raw.header_timeout_seconds;
         let header_timeout = self.seconds(("listen", "header_timeout_seconds"), header, 1..=300);
@@ -111,6 +117,7 @@ impl Resolver<'_> {
                 client_ca: tls.client_ca,
             }),
             http2: raw.http2,
+            threads: threads?,
             connections: connections?,
             header_timeout: header_timeout?,
             idle_timeout: idle_timeout?,
