@@ -135,7 +135,8 @@ pub(super) struct RawAudit {
     pub(super) durability: AuditDurability,
     /// Longest time between two writes to disk.
     pub(super) flush_milliseconds: u64,
-    /// Reference to the key of the hash chain; unkeyed when absent.
+    /// Reference to the secret of the hash chain, 64 hexadecimal digits; when absent, the file
+    /// `<directory>.key`, made at the first start.
     pub(super) key: Option<String>,
     /// Where checkpoints go; `<directory>-checkpoints.jsonl` when absent.
     pub(super) checkpoints: Option<PathBuf>,

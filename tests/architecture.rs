@@ -1,0 +1,150 @@
+//! The direction of imports: an arrow may only point down.
+//!
+//! `bin → cli → proxy, admin, config → pipeline → policy, audit → identity, inspect, telemetry →
+//! secret → decision, tenant, clock`. This test reads `src/**` and fails where a module imports one
+//! above it, where pingora is known outside of `proxy`, or axum outside of `admin` (and the place
+//! that assembles them).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Module and the modules it may import besides itself.
+const ARROWS: [(&str, &[&str]); 15] = [
+    ("clock", &[]),
+    ("tenant", &[]),
+    ("decision", &[]),
+    ("secret", &[]),
+    ("inspect", &["decision"]),
+    ("identity", &["clock", "decision", "tenant"]),
+    ("audit", &["clock", "decision", "identity", "tenant"]),
+    ("telemetry", &["audit", "identity", "tenant"]),
+    ("policy", &["clock", "decision", "identity", "secret", "tenant"]),
+    (
+        "pipeline",
+        &["audit", "clock", "decision", "identity", "inspect", "policy", "telemetry", "tenant"],
+    ),
+    ("config", &["policy", "secret"]),
+    (
+        "proxy",
+        &["audit", "clock", "decision", "identity", "pipeline", "policy", "telemetry", "tenant"],
+    ),
+    ("admin", &["audit", "decision", "pipeline", "policy"]),
+    (
+        "cli",
+        &[
+            "admin", "audit", "clock", "config", "identity", "pipeline", "policy", "proxy", "secret", "telemetry",
+            "tenant",
+        ],
+    ),
+    ("bin", &["cli"]),
+];
+
+/// A crate and the modules that may know it.
+const CONFINED: [(&str, &[&str]); 6] = [
+    ("pingora", &["proxy"]),
+    ("pingora_timeout", &["proxy"]),
+    ("axum", &["admin", "cli"]),
+    ("clap", &["cli"]),
+    ("prometheus", &["telemetry"]),
+    ("notify", &["policy"]),
+];
+
+/// One line that names another module or crate.
+struct Mention {
+    file: PathBuf,
+    line: usize,
+    module: String,
+    text: String,
+}
+
+fn source_files(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            source_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn mentions() -> Vec<Mention> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    source_files(&root, &mut files);
+    let mut found = Vec::new();
+    for file in files {
+        let relative = file.strip_prefix(&root).unwrap();
+        let first = relative.components().next().unwrap().as_os_str().to_str().unwrap();
+        let module = first.trim_end_matches(".rs").to_owned();
+        if module == "lib" {
+            continue;
+        }
+        for (index, text) in fs::read_to_string(&file).unwrap().lines().enumerate() {
+            let code = text.split("//").next().unwrap_or_default();
+            found.push(Mention {
+                file: relative.to_owned(),
+                line: index + 1,
+                module: module.clone(),
+                text: code.to_owned(),
+            });
+        }
+    }
+    found
+}
+
+/// Whether `text` names `path::` as a whole word.
+fn names(text: &str, path: &str) -> bool {
+    let wanted = format!("{path}::");
+    text.match_indices(&wanted).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        before.is_none_or(|character| !(character.is_alphanumeric() || character == '_' || character == ':'))
+    })
+}
+
+#[test]
+fn no_import_runs_against_the_arrows() {
+    let modules: Vec<&str> = ARROWS.iter().map(|(module, _)| *module).collect();
+    let mut wrong = Vec::new();
+    for mention in mentions() {
+        let (_, allowed) = ARROWS
+            .iter()
+            .find(|(module, _)| *module == mention.module)
+            .unwrap_or_else(|| panic!("`{}` has no place in the arrows: give it one", mention.module));
+        for other in &modules {
+            let imports = names(&mention.text, &format!("crate::{other}"))
+                || names(&mention.text, &format!("fabric_gate::{other}"));
+            if imports && *other != mention.module && !allowed.contains(other) {
+                wrong.push(format!("{}:{} imports `{other}`", mention.file.display(), mention.line));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "imports against the arrows:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn crates_that_shape_code_are_known_in_one_place_each() {
+    let mut wrong = Vec::new();
+    for mention in mentions() {
+        for (library, places) in CONFINED {
+            if names(&mention.text, library) && !places.contains(&mention.module.as_str()) {
+                wrong.push(format!("{}:{} knows `{library}`", mention.file.display(), mention.line));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "crates beyond their place:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_source_file_is_past_five_hundred_lines() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    source_files(&root, &mut files);
+    let long: Vec<String> = files
+        .iter()
+        .map(|file| (file, fs::read_to_string(file).unwrap().lines().count()))
+        .filter(|(_, lines)| *lines > 500)
+        .map(|(file, lines)| format!("{} has {lines} lines", file.display()))
+        .collect();
+    assert!(long.is_empty(), "which two ideas are in each?\n{}", long.join("\n"));
+}
