@@ -332,7 +332,8 @@ impl GateProcess {
                 let stderr = self.stderr();
                 return Err(FailedStart { status, stderr });
             }
-            if self.answers(self.builder.ready_when).await {
+            // The public listener begins on a thread of its own, which readiness does not wait for.
+            if self.answers(self.builder.ready_when).await && self.address.connect().await.is_ok() {
                 return Ok(());
             }
             let waited = started.elapsed();
