@@ -124,7 +124,7 @@ fn assemble<'head>(
     if target.len() > MAX_TARGET_BYTES {
         return Err(FramingFault::TargetTooLong);
     }
-    if !target.is_ascii() || target.contains(&b'\t') {
+    if !target.is_ascii() || !is_target_text(target) {
         return Err(FramingFault::RequestLine);
     }
     let target = std::str::from_utf8(target).map_err(|_| FramingFault::RequestLine)?;
@@ -148,6 +148,17 @@ fn assemble<'head>(
         body: body_framing(version, singles)?,
         expects_continue: singles.expects_continue()? && version == Http1Version::Http11,
     })
+}
+
+/// Whether the proxy's parser leaves the target as it is.
+///
+/// INVARIANT: what passes here parses there. It would cut off a fragment, which is no part of a
+/// target (RFC 9112 section 3.2), and answer by itself, without an audit record, what it can't take.
+fn is_target_text(target: &[u8]) -> bool {
+    let backtick = memchr::memchr(b'`', target);
+    memchr::memchr2(b'\t', b'#', target).is_none()
+        && memchr::memchr3(b'"', b'<', b'>', target).is_none()
+        && backtick.is_none_or(|at| memchr::memchr(b'?', target).is_some_and(|query| query < at))
 }
 
 fn body_framing(version: Http1Version, singles: &Singles<'_>) -> Result<BodyFraming, FramingFault> {
