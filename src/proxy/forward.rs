@@ -64,8 +64,9 @@ pub(super) fn prepare(
     }
     if let Some(target) = admission.target() {
         request.set_raw_path(target.as_bytes())?;
-    } else if request.uri.authority().is_some() {
+    } else if request.uri.authority().is_some() || !request.raw_path().starts_with(b"/") {
         // Absolute-form and HTTP/2 targets name the gate's own authority; the backend gets a path.
+        // pingora keeps an HTTP/1 target verbatim beside a URI that has its path only.
         let origin = request
             .uri
             .path_and_query()
