@@ -433,10 +433,14 @@ async fn write(session: &mut Session, tasks: Vec<HttpTask>) -> Result<(), Broken
 }
 
 async fn trailers_of(upstream: &mut Upstream) -> pingora::Result<Option<HeaderMap>> {
-    match upstream {
-        Upstream::H2(h2) => h2.read_trailers().await,
-        Upstream::H1(_) | Upstream::Custom(()) => Ok(None),
+    let mut trailers = match upstream {
+        Upstream::H2(h2) => h2.read_trailers().await?,
+        Upstream::H1(_) | Upstream::Custom(()) => None,
+    };
+    if let Some(trailers) = &mut trailers {
+        forward::drop_trailer_claims(trailers);
     }
+    Ok(trailers)
 }
 
 /// Answers that have no body whatever their fields say (RFC 9110 section 6.4.1).

@@ -3,7 +3,7 @@
 //! Identity headers are set here and nowhere earlier: pingora removes what the caller's
 //! `Connection` header names before this runs, so a caller can't have them removed.
 
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use crate::identity::PrincipalKind;
@@ -97,14 +97,28 @@ fn strip(request: &mut RequestHeader, admission: &Admission) {
 /// # Errors
 /// As [`prepare`].
 pub(super) fn clean_answer(answer: &mut ResponseHeader, trail: &Trail) -> pingora::Result<()> {
-    let remove: Vec<HeaderName> = answer
-        .headers
+    drop_claims(answer);
+    answer.insert_header(X_REQUEST_ID, trail.request_id().header_value())
+}
+
+/// Removes what an interim answer (1xx) says under the gate's own names.
+pub(super) fn drop_claims(answer: &mut ResponseHeader) {
+    for name in &claims_among(&answer.headers) {
+        answer.remove_header(name);
+    }
+}
+
+/// Removes what the trailers of an answer say under the gate's own names.
+pub(super) fn drop_trailer_claims(trailers: &mut HeaderMap) {
+    for name in &claims_among(trailers) {
+        trailers.remove(name);
+    }
+}
+
+fn claims_among(headers: &HeaderMap) -> Vec<HeaderName> {
+    headers
         .keys()
         .filter(|name| identity_headers::is_reserved_in_answers(name))
         .cloned()
-        .collect();
-    for name in &remove {
-        answer.remove_header(name);
-    }
-    answer.insert_header(X_REQUEST_ID, trail.request_id().header_value())
+        .collect()
 }

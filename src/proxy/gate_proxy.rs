@@ -256,6 +256,7 @@ impl ProxyHttp for GateProxy {
     ) -> pingora::Result<()> {
         let status = answer.status;
         if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+            forward::drop_claims(answer);
             return Ok(());
         }
         forward::clean_answer(answer, exchange.trail())?;
@@ -290,9 +291,10 @@ impl ProxyHttp for GateProxy {
     async fn response_trailer_filter(
         &self,
         _session: &mut Session,
-        _trailers: &mut HeaderMap,
+        trailers: &mut HeaderMap,
         exchange: &mut Self::CTX,
     ) -> pingora::Result<Option<Bytes>> {
+        forward::drop_trailer_claims(trailers);
         exchange
             .record()
             .await

@@ -30,11 +30,6 @@ impl Way {
     pub fn is_loop(self) -> bool {
         matches!(self, Self::Loop | Self::Http2Loop)
     }
-
-    /// Whether the client speaks HTTP/2.
-    pub fn is_http2(self) -> bool {
-        matches!(self, Self::Http2Exchange | Self::Http2Loop)
-    }
 }
 
 /// A request to send.

@@ -18,7 +18,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod answers;
 mod call;
 mod framing;
+mod heads;
+mod identity_headers;
 mod targets;
 mod world;

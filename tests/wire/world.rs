@@ -16,7 +16,7 @@ use crate::support::DEADLINE;
 use crate::support::gate_process::{FailedStart, GateBuilder, GateProcess};
 use crate::support::h2_client::H2Client;
 use crate::support::raw_client::RawClient;
-use crate::support::recording_backend::{Answer, Recorded, RecordingBackend};
+use crate::support::recording_backend::{Recorded, RecordingBackend};
 use crate::support::tokens::{Claims, SigningKey, claims};
 
 /// How often the audit log is looked at while records are still on their way to it.
@@ -375,9 +375,4 @@ impl Drop for World {
             "a test has to end its world by `end`"
         );
     }
-}
-
-/// A backend's answer in which it says something under the gate's own names.
-pub fn answer_with(headers: &[(&str, &str)]) -> Answer {
-    Answer::new(200, headers, "{}")
 }
