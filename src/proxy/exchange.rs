@@ -330,7 +330,6 @@ async fn stream_answer(
     }
     let framed = answer.headers.contains_key(header::CONTENT_LENGTH);
     if !framed && session.req_header().version == Version::HTTP_11 {
-        answer.set_version(Version::HTTP_11);
         answer
             .insert_header(header::TRANSFER_ENCODING, "chunked")
             .map_err(|error| Broken::Refused(failures::internal(&error)))?;

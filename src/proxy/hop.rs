@@ -45,8 +45,10 @@ pub(super) fn strip_request(request: &mut RequestHeader) {
     }
 }
 
-/// Removes from an answer what the backend meant for the gate only.
+/// Removes from an answer what the backend meant for the gate only, its protocol version included:
+/// pingora can't write the head of an HTTP/2 answer to an HTTP/1 client.
 pub(super) fn strip_answer(answer: &mut ResponseHeader) {
+    answer.set_version(Version::HTTP_11);
     for name in nominated(&answer.headers).iter().chain(&CONNECTION_FIELDS) {
         answer.remove_header(name);
     }
