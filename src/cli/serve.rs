@@ -34,9 +34,6 @@ const RESOLVE: Duration = Duration::from_secs(10);
 /// How long a process that takes over waits for the admin address.
 const ADMIN_HAND_OVER: Duration = Duration::from_secs(30);
 
-/// For one request body that is read before the decision.
-const BODY_DEADLINE: Duration = Duration::from_secs(60);
-
 #[derive(Args, Debug)]
 pub(super) struct ServeArguments {
     #[command(flatten)]
@@ -271,7 +268,7 @@ fn server_settings(config: &Config, upgrade: bool) -> ServerSettings {
         threads: config.listen.threads,
         answer_bytes: config.limits.response_body_bytes as u64,
         body_memory: config.limits.body_memory_bytes as u64,
-        body_deadline: BODY_DEADLINE,
+        body_timeout: config.limits.body_timeout,
         grace: config.shutdown_grace,
         upgrade_socket: config.upgrade.socket.clone(),
         pid_file: config.upgrade.pid_file.clone(),

@@ -156,6 +156,9 @@ pub struct ProcessLimits {
     pub body_memory_bytes: usize,
     /// Largest answer that is read whole before it is sent, in bytes.
     pub response_body_bytes: usize,
+    /// For a whole request body that is read before the decision. Other bodies may take any time as
+    /// long as they come on: what a slow one may do at most shrinks with this.
+    pub body_timeout: Duration,
 }
 
 /// Handing the listeners to the next process.

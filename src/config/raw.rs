@@ -182,6 +182,9 @@ pub(super) struct RawLimits {
     pub(super) body_memory_megabytes: u64,
     /// Largest answer that is read whole before it is sent.
     pub(super) response_body_bytes: u64,
+    /// For a request body that is read before the decision; see
+    /// [`ProcessLimits::body_timeout`](super::ProcessLimits::body_timeout).
+    pub(super) body_timeout_seconds: u64,
 }
 
 impl Default for RawLimits {
@@ -189,6 +192,7 @@ impl Default for RawLimits {
         Self {
             body_memory_megabytes: 256,
             response_body_bytes: 10 * 1024 * 1024,
+            body_timeout_seconds: 60,
         }
     }
 }

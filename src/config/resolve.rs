@@ -209,9 +209,12 @@ impl Resolver<'_> {
             self.number(("limits", "body_memory_megabytes"), memory, 1..=1_048_576);
         let response = raw.response_body_bytes;
         let response = self.number(("limits", "response_body_bytes"), response, 1..=1 << 32);
+        let timeout = raw.body_timeout_seconds;
+        let timeout = self.seconds(("limits", "body_timeout_seconds"), timeout, 1..=3_600);
         Some(ProcessLimits {
             body_memory_bytes: memory? << 20,
             response_body_bytes: response?,
+            body_timeout: timeout?,
         })
     }
 
@@ -352,6 +355,7 @@ mod tests {
             Path::new("data/audit-checkpoints.jsonl")
         );
         assert_eq!(config.limits.body_memory_bytes, 256 << 20);
+        assert_eq!(config.limits.body_timeout, Duration::from_secs(60));
         assert_eq!(config.shutdown_grace, Duration::from_secs(30));
         assert!(!config.tenant_header_forced);
     }

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use pingora::ErrorType;
 use pingora::proxy::Session;
 use pingora_timeout::fast_timeout::fast_timeout;
 
@@ -29,6 +30,36 @@ pub(super) struct BodyBounds {
     pub(super) bytes: u64,
     /// For all of it.
     pub(super) deadline: Duration,
+}
+
+/// Slowest body that is waited for, in bytes per second over its whole length so far.
+const SLOWEST: u64 = 256;
+
+/// How slow a request body may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BodyPace {
+    /// For all of a body that is read before the decision.
+    pub(super) whole: Duration,
+    /// Longest pause inside any body.
+    pub(super) pause: Duration,
+    /// A body may take its first seconds at any speed.
+    grace: Duration,
+}
+
+impl BodyPace {
+    /// The pace of a gate that reads a body for `timeout` at most.
+    pub(super) fn within(timeout: Duration) -> Self {
+        Self {
+            whole: timeout,
+            pause: timeout.min(Duration::from_secs(15)),
+            grace: timeout.min(Duration::from_secs(20)),
+        }
+    }
+
+    /// Whether a body that brought so many bytes in this time comes in too slowly.
+    pub(super) fn is_missed(&self, elapsed: Duration, bytes: u64) -> bool {
+        elapsed > self.grace && bytes / elapsed.as_secs().max(1) < SLOWEST
+    }
 }
 
 /// Reads the body whole.
@@ -121,6 +152,9 @@ fn too_large(limit: u64) -> Refusal {
 
 fn broken(error: &pingora::Error) -> Refusal {
     tracing::debug!(%error, "the request body broke off");
+    if *error.etype() == ErrorType::ReadTimedout {
+        return DenialCode::RequestTimeout.into();
+    }
     Denial::because(
         DenialCode::RequestRejected,
         "the request body is incomplete or malformed",

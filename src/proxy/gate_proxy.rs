@@ -12,7 +12,7 @@ use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 
-use super::body::{self, BodyBounds};
+use super::body::{self, BodyBounds, BodyPace};
 use super::context::Exchange;
 use super::exchange::Exchanger;
 use super::tls::ClientIdentity;
@@ -26,15 +26,12 @@ use crate::pipeline::{Admission, Call, Gate, PeerFacts, Step};
 /// they arrive with the head or right behind it, and the request takes the shorter way.
 const SHORT_BODY: u64 = 16 * 1024;
 
-/// Longest pause inside a request body.
-const BODY_PAUSE: Duration = Duration::from_secs(15);
-
 /// The proxy: what pingora calls.
 pub(super) struct GateProxy {
     pub(super) gate: Arc<Gate>,
     pub(super) upstreams: Arc<Upstreams>,
     pub(super) exchanger: Exchanger,
-    pub(super) body_deadline: Duration,
+    pub(super) pace: BodyPace,
 }
 
 impl GateProxy {
@@ -98,7 +95,7 @@ impl GateProxy {
     ) -> Result<body::CapturedBody, Refusal> {
         let bounds = BodyBounds {
             bytes: limit,
-            deadline: self.body_deadline,
+            deadline: self.pace.whole,
         };
         let length = declared_length(session);
         let body = body::capture(session, length, bounds, &self.exchanger.budget).await?;
@@ -158,7 +155,7 @@ impl ProxyHttp for GateProxy {
         exchange
             .trail_mut()
             .asked(&head.method, head.raw_path(), &head.headers);
-        session.set_read_timeout(Some(BODY_PAUSE));
+        session.set_read_timeout(Some(self.pace.pause));
         Ok(())
     }
 
@@ -239,7 +236,10 @@ impl ProxyHttp for GateProxy {
             .count_in(body.as_ref().map_or(0, Bytes::len));
         let refusal = if exchange.trail().bytes_in() > admission.body_limit() {
             DenialCode::BodyTooLarge
-        } else if too_slow(exchange) {
+        } else if self.pace.is_missed(
+            exchange.trail().started().elapsed(),
+            exchange.trail().bytes_in(),
+        ) {
             DenialCode::RequestTimeout
         } else {
             return Ok(());
@@ -373,17 +373,6 @@ fn admission_of(exchange: &Exchange) -> pingora::Result<Arc<Admission>> {
 
 fn unrecorded() -> Box<Error> {
     Error::explain(ErrorType::InternalError, "the audit log can't be written")
-}
-
-/// Slowest body that is waited for, in bytes per second over its whole length so far.
-const SLOWEST_BODY: u64 = 256;
-
-/// A body may take its first seconds at any speed.
-const BODY_GRACE: Duration = Duration::from_secs(20);
-
-fn too_slow(exchange: &Exchange) -> bool {
-    let elapsed = exchange.trail().started().elapsed();
-    elapsed > BODY_GRACE && exchange.trail().bytes_in() / elapsed.as_secs().max(1) < SLOWEST_BODY
 }
 
 fn declared_length(session: &Session) -> Option<u64> {

@@ -9,7 +9,7 @@ use pingora::proxy::Session;
 use pingora_timeout::fast_timeout::fast_timeout;
 
 use super::context::Exchange;
-use crate::decision::{CONTENT_TYPE, FailureCode, Problem, Refusal};
+use crate::decision::{CONTENT_TYPE, DenialCode, FailureCode, Problem, Refusal};
 
 /// Largest rest of a refused body that is read to keep the connection usable; beyond it the
 /// connection is closed, so that unread bytes can never be taken for a next request.
@@ -46,7 +46,12 @@ pub(super) async fn refuse(
     } else {
         http(&problem, exchange)?
     };
-    settle_body(session).await;
+    if refusal.code() == DenialCode::RequestTimeout.facts().code {
+        // Who was too slow is not waited for again.
+        session.set_keepalive(None);
+    } else {
+        settle_body(session).await;
+    }
     let body = if shows_body {
         Bytes::from(problem.body)
     } else {

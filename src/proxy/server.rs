@@ -18,6 +18,7 @@ use pingora::services::listening::Service;
 use tokio::sync::Semaphore;
 use tokio::sync::broadcast;
 
+use super::body::BodyPace;
 use super::exchange::Exchanger;
 use super::gate_proxy::GateProxy;
 use super::listener::{ConnectionApp, ListenerBounds};
@@ -60,8 +61,8 @@ pub struct ServerSettings {
     pub answer_bytes: u64,
     /// Memory for all buffered bodies, in bytes.
     pub body_memory: u64,
-    /// For one buffered request body.
-    pub body_deadline: Duration,
+    /// For one buffered request body; other bodies are held to a pace that follows from it.
+    pub body_timeout: Duration,
     /// How long a stop waits for requests under way.
     pub grace: Duration,
     /// Socket over which listeners change hands.
@@ -140,7 +141,7 @@ pub fn serve(
                 answer_bytes: settings.answer_bytes,
                 budget,
             },
-            body_deadline: settings.body_deadline,
+            pace: BodyPace::within(settings.body_timeout),
         },
     );
     let mut options = HttpServerOptions::default();
