@@ -85,8 +85,8 @@ pub fn render_text(problems: &[Problem]) -> String {
     text
 }
 
-/// `{"problems": [{"file", "line", "column", "at", "kind", "message", "suggestion"}]}`; keys that
-/// do not apply are left out.
+/// `[{"file", "line", "column", "at", "kind", "message", "suggestion"}]`; keys that do not apply are
+/// left out.
 pub fn render_json(problems: &[Problem]) -> serde_json::Value {
-    serde_json::json!({ "problems": problems })
+    serde_json::json!(problems)
 }
