@@ -1,0 +1,271 @@
+//! How the process ends: nothing that was accepted is lost, nothing is waited for that is not
+//! there, nothing stays behind.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::load::{Load, Plan};
+use crate::records;
+use crate::support::h2_client::{self, H2Client};
+use crate::support::raw_client::RawClient;
+use crate::support::recording_backend::{Answer, Signal as Permission};
+use crate::support::transport::Address;
+use crate::world::{self, World, get};
+
+/// Much shorter than the grace of 30 s and longer than an idle connection is waited for (2 s).
+const SOON: Duration = Duration::from_secs(6);
+
+/// The grace of gates that are stopped in the middle of a stream.
+const SHORT_GRACE: Duration = Duration::from_secs(1);
+
+async fn with_short_grace() -> World {
+    let prepared = world::prepare().await;
+    let grace = format!("grace_seconds = {}", SHORT_GRACE.as_secs());
+    prepared
+        .with(|gate| gate.section("shutdown", &grace))
+        .start()
+        .await
+}
+
+fn assert_nothing_stays_behind(world: &World) {
+    let data = world.gate.folder().join("data");
+    for name in ["gate.pid", "upgrade.sock"] {
+        assert!(!data.join(name).exists(), "`{name}` stays behind");
+    }
+}
+
+/// A client in the middle of a stream without an end.
+async fn streaming(world: &World) -> RawClient {
+    let mut client = RawClient::connect(world.gate.address()).await;
+    client.send(get("/things/events", &world.member())).await;
+    client.read_until("data: first").await;
+    client
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_under_way_is_lost_when_the_process_is_told_to_go_under_load() {
+    let mut world = world::start().await;
+    let plan = Plan {
+        address: world.gate.address().clone(),
+        target: "/things/1".into(),
+        token: world.member(),
+    };
+    let load = Load::start(&plan, 6, 2);
+    load.more(50).await;
+    assert!(world.gate.folder().join("data/gate.pid").exists());
+
+    let told = Instant::now();
+    let status = world.gate.stop().await;
+    let took = told.elapsed();
+
+    let tally = load.until_refused().await;
+    tally.assert_all_ok();
+    assert_eq!(status.code(), Some(0), "{}", world.gate.stderr());
+    assert!(took < SOON, "it took {took:?} of a grace of 30 s");
+    assert_nothing_stays_behind(&world);
+    let recorded = records::by_request_id(world.gate.folder());
+    for id in tally.answers.keys() {
+        assert!(
+            recorded.contains_key(id),
+            "no record of {id}, which was answered"
+        );
+    }
+    assert!(records::has_event(world.gate.folder(), "shutdown"));
+    records::verified(&world.gate);
+}
+
+#[tokio::test]
+async fn a_request_that_is_under_way_is_answered_and_the_process_ends_right_after_it() {
+    for http2 in [false, true] {
+        let mut world = world::start().await;
+        let permission = Permission::new();
+        let held = permission.clone();
+        world
+            .backend
+            .answer_by(move |_| Answer::nothing().wait_for(&held).then_json());
+        let asking = ask(&world, "/things/1", http2);
+        world.backend.wait_for_requests(1).await;
+
+        world.gate.signal(Signal::SIGTERM);
+        refuses_connections(&world).await;
+        permission.give();
+        let permitted = Instant::now();
+
+        let protocol = if http2 { "HTTP/2" } else { "HTTP/1.1" };
+        assert_eq!(asking.await.unwrap(), 200, "{protocol}");
+        let status = world.gate.wait_for_exit().await;
+        assert_eq!(status.code(), Some(0), "{protocol}");
+        let took = permitted.elapsed();
+        assert!(
+            took < SOON,
+            "{protocol}: it took {took:?} of a grace of 30 s"
+        );
+    }
+}
+
+trait ThenJson {
+    fn then_json(self) -> Self;
+}
+
+impl ThenJson for Answer {
+    fn then_json(self) -> Self {
+        self.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+    }
+}
+
+/// Sends one request; the task answers its status.
+fn ask(world: &World, target: &'static str, http2: bool) -> tokio::task::JoinHandle<u16> {
+    let (address, token) = (world.gate.address().clone(), world.member());
+    tokio::spawn(async move {
+        if http2 {
+            let mut client = H2Client::connect(&address).await;
+            let authorization = format!("Bearer {token}");
+            let headers = [("authorization", authorization.as_str())];
+            let request = h2_client::request("GET", target, &headers);
+            let answer = client.request(request, b"", None).await.unwrap();
+            answer.head.status.as_u16()
+        } else {
+            let mut client = RawClient::connect(&address).await;
+            client.send(get(target, &token)).await;
+            client.read_response().await.status
+        }
+    })
+}
+
+async fn refuses_connections(world: &World) {
+    let address = world.gate.address();
+    world::eventually("no further connections", async || {
+        address.connect().await.is_err()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stream_is_cut_at_the_end_of_the_grace_and_recorded() {
+    let mut world = with_short_grace().await;
+    let mut client = streaming(&world).await;
+
+    let told = Instant::now();
+    world.gate.signal(Signal::SIGTERM);
+    client.read_to_end().await;
+    let cut = told.elapsed();
+    let status = world.gate.wait_for_exit().await;
+
+    assert!(
+        cut >= SHORT_GRACE,
+        "the stream was cut after {cut:?}, before its grace was over"
+    );
+    assert!(
+        cut < SHORT_GRACE + Duration::from_secs(3),
+        "the stream was cut after {cut:?}"
+    );
+    assert_eq!(status.code(), Some(0));
+    assert_nothing_stays_behind(&world);
+    let recorded = records::of_requests(world.gate.folder());
+    assert_eq!(recorded.len(), 1, "{recorded:?}");
+    let ending = (&recorded[0]["status"], &recorded[0]["reason"]);
+    assert_eq!(ending, (&200.into(), &"cut_off".into()));
+    records::verified(&world.gate);
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_the_process_at_once_and_records_what_was_under_way() {
+    let mut world = world::start().await;
+    let _streaming = streaming(&world).await;
+    let _asking = ask(&world, "/things/hang", true);
+    world.backend.wait_for_requests(2).await;
+
+    let told = Instant::now();
+    world.gate.signal(Signal::SIGINT);
+    let status = world.gate.wait_for_exit().await;
+
+    let took = told.elapsed();
+    assert_eq!(status.code(), Some(0));
+    assert!(took < Duration::from_secs(1), "took {took:?}");
+    assert_nothing_stays_behind(&world);
+    let recorded = records::of_requests(world.gate.folder());
+    let mut reasons: Vec<_> = recorded
+        .iter()
+        .filter_map(|record| record["reason"].as_str())
+        .collect();
+    reasons.sort_unstable();
+    assert_eq!(
+        reasons,
+        ["cut_off", "internal"],
+        "a stream, and a request without an answer"
+    );
+    records::verified(&world.gate);
+}
+
+#[tokio::test]
+async fn a_policy_that_changed_just_before_does_not_hold_up_the_end() {
+    let mut world = world::start().await;
+    for round in 0..5 {
+        let text = world::route("new", &format!("/new-{round}/{{id}}"), &["member"]);
+        world.gate.write_policy("03.toml", &text);
+        world.gate.reload().await;
+        // The watch has seen the file and waits whether it holds still.
+
+        let told = Instant::now();
+        world.gate.signal(Signal::SIGINT);
+        world.gate.wait_for_exit().await;
+
+        let took = told.elapsed();
+        assert!(took < Duration::from_millis(700), "took {took:?}");
+        world.gate.start_again().await;
+    }
+}
+
+#[tokio::test]
+async fn an_idle_process_that_is_told_to_go_goes_at_once() {
+    let mut world = world::start().await;
+    assert_eq!(world.get("/things/1", &world.member()).await.status, 200);
+
+    let told = Instant::now();
+    let status = world.gate.stop().await;
+
+    let took = told.elapsed();
+    assert_eq!(status.code(), Some(0));
+    assert!(took < Duration::from_secs(1), "took {took:?}");
+}
+
+#[tokio::test]
+async fn a_gate_on_a_unix_socket_leaves_no_socket_behind_and_starts_again_on_it() {
+    let prepared = world::prepare().await;
+    let mut world = prepared.with(|gate| gate.on_unix_socket()).start().await;
+    assert_eq!(world.get("/things/1", &world.member()).await.status, 200);
+    let Address::Unix(socket) = world.gate.address().clone() else {
+        panic!("it listens on a socket");
+    };
+
+    world.gate.stop().await;
+    assert!(!socket.exists(), "the socket stays behind");
+
+    world.gate.start_again().await;
+    assert_eq!(world.get("/things/1", &world.member()).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_killed_process_starts_again_past_what_it_left_behind() {
+    let mut world = world::start().await;
+    assert_eq!(world.get("/things/1", &world.member()).await.status, 200);
+    world.gate.kill();
+
+    world.gate.start_again().await;
+
+    assert_eq!(world.get("/things/1", &world.member()).await.status, 200);
+    let pid = std::fs::read_to_string(world.gate.folder().join("data/gate.pid")).unwrap();
+    assert_eq!(pid.trim(), world.gate.pid().to_string());
+}
+
+#[tokio::test]
+async fn a_gate_that_says_it_is_ready_takes_connections() {
+    let mut world = world::start().await;
+    for _ in 0..8 {
+        let reached = world.gate.address().connect().await;
+        assert!(reached.is_ok(), "ready, and nobody listens");
+        world.gate.kill();
+        world.gate.start_again().await;
+    }
+}
