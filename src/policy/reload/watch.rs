@@ -122,7 +122,9 @@ struct Watching {
 
 impl Watching {
     fn run(self) {
-        loop {
+        // INVARIANT: asked after whatever may have taken the wake-up of a stop, and again after the
+        // wait: a stop never waits for an interval.
+        while !self.stopped() {
             // Woken or not, and even if nobody can wake it any more: look.
             let _ = self.woken.recv_timeout(self.settings.interval);
             if self.stopped() {
