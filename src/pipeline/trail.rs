@@ -31,6 +31,8 @@ enum Ending {
     ClientGone,
     /// The backend's answer broke off.
     Torn,
+    /// The gate itself ended in the middle of the answer: a stop whose grace was over, or a panic.
+    CutOff,
 }
 
 /// The facts of one request.
@@ -144,6 +146,7 @@ impl Trail {
             Ending::Refused(code) => code,
             Ending::ClientGone => "client_closed",
             Ending::Torn => "upstream_incomplete",
+            Ending::CutOff => "cut_off",
             Ending::Open => "internal",
         }
     }
@@ -183,6 +186,14 @@ impl Trail {
         self.ending = Ending::Torn;
     }
 
+    /// The gate goes no further with it. An answer that began was not whole; a request that had
+    /// none keeps its ending.
+    pub fn cut_off(&mut self) {
+        if self.ending == Ending::Answered {
+            self.ending = Ending::CutOff;
+        }
+    }
+
     /// Counts bytes of the request body.
     pub fn count_in(&mut self, bytes: usize) {
         self.bytes_in += bytes as u64;
@@ -206,7 +217,11 @@ impl Trail {
             decision: self.decision().as_str(),
             refusal: match self.ending {
                 Ending::Refused(code) => Some(code),
-                Ending::Open | Ending::Answered | Ending::ClientGone | Ending::Torn => None,
+                Ending::Open
+                | Ending::Answered
+                | Ending::ClientGone
+                | Ending::Torn
+                | Ending::CutOff => None,
             },
             total: self.started.elapsed(),
             would_deny: self.would_deny.len(),

@@ -103,7 +103,11 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        if !self.trail.is_recorded() && self.gate.record_blocking(&mut self.trail).is_err() {
+        if self.trail.is_recorded() {
+            return;
+        }
+        self.trail.cut_off();
+        if self.gate.record_blocking(&mut self.trail).is_err() {
             tracing::error!(request_id = %self.trail.request_id(), "a request ended without an audit record");
         }
     }
