@@ -15,7 +15,7 @@ pub(super) async fn live() -> &'static str {
     "ok\n"
 }
 
-/// Whether requests can be decided: policies, keys, state and audit, each by name.
+/// Whether requests can be decided: policies, keys, state, audit and listener, each by name.
 ///
 /// A rejected reload shows here and leaves the gate ready: the policy in force is a good one.
 pub(super) async fn ready(State(state): State<Arc<AdminState>>) -> Response {
@@ -46,7 +46,8 @@ pub(super) async fn ready(State(state): State<Arc<AdminState>>) -> Response {
         .collect();
     let audit = state.gate.audit().stats();
     let audit_ok = state.gate.audit().ready().is_ok();
-    let ready = keys_ok && audit_ok;
+    let listening = *state.listening.borrow();
+    let ready = keys_ok && audit_ok && listening;
     let document = json!({
         "ready": ready,
         "checks": {
@@ -58,6 +59,7 @@ pub(super) async fn ready(State(state): State<Arc<AdminState>>) -> Response {
             },
             "keys": { "ok": keys_ok, "issuers": issuers },
             "state": { "ok": true },
+            "listener": { "ok": listening },
             "audit": { "ok": audit_ok, "healthy": audit.healthy, "written": audit.written, "lost": audit.lost },
         },
     });

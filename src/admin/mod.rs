@@ -17,6 +17,7 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::audit::Settings as AuditSettings;
 use crate::pipeline::Gate;
@@ -34,6 +35,8 @@ pub struct AdminState {
     pub audit: AuditSettings,
     /// The bearer token; without one `/v1` is closed.
     pub token: Option<AdminToken>,
+    /// Whether the public listener listens.
+    pub listening: watch::Receiver<bool>,
 }
 
 /// The routes.

@@ -9,6 +9,7 @@ use clap::Args;
 use secrecy::ExposeSecret;
 use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{broadcast, watch};
 use tracing_subscriber::EnvFilter;
 
 use super::{CommandError, ConfigArgument};
@@ -63,7 +64,16 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
         Arc::clone(&assembled.gate),
         Arc::clone(&assembled.upstreams),
         &settings,
-        |phases| serve_admin(&control, &config, &assembled, arguments.upgrade, phases),
+        |phases, listening| {
+            serve_admin(
+                &control,
+                &config,
+                &assembled,
+                arguments.upgrade,
+                phases,
+                listening,
+            );
+        },
         move || {
             if gate.audit().shutdown().is_err() {
                 tracing::error!("the last audit records could not be written");
@@ -284,13 +294,15 @@ fn serve_admin(
     config: &Config,
     assembled: &Assembled,
     upgrade: bool,
-    mut phases: tokio::sync::broadcast::Receiver<ExecutionPhase>,
+    mut phases: broadcast::Receiver<ExecutionPhase>,
+    listening: watch::Receiver<bool>,
 ) {
     let state = Arc::new(AdminState {
         gate: Arc::clone(&assembled.gate),
         policies: Arc::clone(&assembled.policies),
         audit: assembled.audit.clone(),
         token: config.admin.token.as_ref().map(AdminToken::new),
+        listening,
     });
     let address = config.admin.address;
     let released = async move {
@@ -299,8 +311,8 @@ fn serve_admin(
                 Ok(
                     ExecutionPhase::GracefulUpgradeCloseTimeout | ExecutionPhase::ShutdownRuntimes,
                 ) => return,
-                Ok(_) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
-                Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return,
             }
         }
     };

@@ -5,6 +5,7 @@
 //! gate's own [`exchange`], which can send a body that was read before the decision and hold an
 //! answer until it was judged. `docs/decisions/0001-bodies.md` has the reasons and the figures.
 
+mod announced;
 mod body;
 mod context;
 mod exchange;

@@ -16,8 +16,9 @@ use pingora::server::configuration::{Opt, ServerConf};
 use pingora::server::{ExecutionPhase, RunArgs, Server};
 use pingora::services::listening::Service;
 use tokio::sync::Semaphore;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
+use super::announced::Announced;
 use super::body::BodyPace;
 use super::exchange::Exchanger;
 use super::gate_proxy::GateProxy;
@@ -33,6 +34,9 @@ const POOLED_CONNECTIONS: usize = 4_096;
 
 /// How often a draining server looks whether it is through.
 const DRAIN_POLL: Duration = Duration::from_millis(50);
+
+/// How long requests that were cut off may take to hand over their records.
+const CUT_OFF: Duration = Duration::from_secs(1);
 
 /// How long the process that is relieved may take to be ready to hand over.
 const HAND_OVER: Duration = Duration::from_secs(10);
@@ -103,7 +107,8 @@ pub enum ServerError {
 }
 
 /// Serves until a signal ends it: SIGTERM drains, SIGINT stops at once, SIGQUIT hands the listeners
-/// to a successor and drains. `ended` runs once, when the last request is through.
+/// to a successor and drains. `phases` is given the server's phases, and whether it listens, before
+/// it does. `ended` runs once, when the last request is through.
 ///
 /// # Errors
 /// The server can't start.
@@ -111,7 +116,7 @@ pub fn serve(
     gate: Arc<Gate>,
     upstreams: Arc<Upstreams>,
     settings: &ServerSettings,
-    phases: impl FnOnce(broadcast::Receiver<ExecutionPhase>),
+    phases: impl FnOnce(broadcast::Receiver<ExecutionPhase>, watch::Receiver<bool>),
     ended: impl Fn() + Send + Sync + 'static,
 ) -> Result<(), ServerError> {
     let predecessor = if settings.upgrade {
@@ -162,15 +167,28 @@ pub fn serve(
     };
     let mut service = Service::new("gate".to_owned(), app);
     service.threads = Some(settings.threads);
-    match (&settings.address, &settings.tls) {
-        (ListenAddress::Tcp(address), None) => service.add_tcp(address),
+    let address = match (&settings.address, &settings.tls) {
+        (ListenAddress::Tcp(address), None) => {
+            service.add_tcp(address);
+            address.clone()
+        }
         (ListenAddress::Tcp(address), Some(files)) => {
             service.add_tls_with_settings(address, None, tls::settings(files)?);
+            address.clone()
         }
-        (ListenAddress::Unix(path), _) => service.add_uds(&path.to_string_lossy(), None),
-    }
-    server.add_service(service);
-    phases(server.watch_execution_phase());
+        (ListenAddress::Unix(path), _) => {
+            service.add_uds(&path.to_string_lossy(), None);
+            path.to_string_lossy().into_owned()
+        }
+    };
+    let listening = watch::Sender::new(false);
+    let listens = listening.subscribe();
+    server.add_service(Announced {
+        service,
+        address,
+        listening,
+    });
+    phases(server.watch_execution_phase(), listens);
     let drained = watch_drain(server.watch_execution_phase(), places, settings, ended);
 
     if let Some(pid) = predecessor {
@@ -262,16 +280,24 @@ fn watch_drain(
     ended: impl Fn() + Send + Sync + 'static,
 ) -> impl FnOnce() {
     let pid_file = settings.pid_file.clone();
+    let socket = match &settings.address {
+        ListenAddress::Unix(path) => Some(path.clone()),
+        ListenAddress::Tcp(_) => None,
+    };
     let connections = settings.bounds.connections;
     let finish = Arc::new(move || {
         ended();
         let ours = std::fs::read_to_string(&pid_file)
             .is_ok_and(|text| text.trim() == std::process::id().to_string());
-        if ours && let Err(error) = std::fs::remove_file(&pid_file) {
-            tracing::warn!(%error, "the pid file stays behind");
+        // Whoever took over has the listeners, and both files are his.
+        for path in [Some(&pid_file), socket.as_ref()].into_iter().flatten() {
+            if ours && let Err(error) = std::fs::remove_file(path) {
+                tracing::warn!(path = %path.display(), %error, "a file stays behind");
+            }
         }
     });
     let at_drain = Arc::clone(&finish);
+    let at_end = Arc::clone(&places);
     thread::spawn(move || {
         loop {
             match phases.blocking_recv() {
@@ -286,5 +312,13 @@ fn watch_drain(
         at_drain();
         std::process::exit(0);
     });
-    move || finish()
+    move || {
+        // pingora's `run` returns while its threads still drop what they were at, and each request
+        // hands its record over when it is dropped.
+        let begun = Instant::now();
+        while at_end.available_permits() < connections && begun.elapsed() < CUT_OFF {
+            thread::sleep(Duration::from_millis(5));
+        }
+        finish();
+    }
 }
