@@ -18,21 +18,51 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("identity", &["clock", "decision", "tenant"]),
     ("audit", &["clock", "decision", "identity", "tenant"]),
     ("telemetry", &["audit", "identity", "tenant"]),
-    ("policy", &["clock", "decision", "identity", "secret", "tenant"]),
+    (
+        "policy",
+        &["clock", "decision", "identity", "secret", "tenant"],
+    ),
     (
         "pipeline",
-        &["audit", "clock", "decision", "identity", "inspect", "policy", "telemetry", "tenant"],
+        &[
+            "audit",
+            "clock",
+            "decision",
+            "identity",
+            "inspect",
+            "policy",
+            "telemetry",
+            "tenant",
+        ],
     ),
     ("config", &["policy", "secret"]),
     (
         "proxy",
-        &["audit", "clock", "decision", "identity", "pipeline", "policy", "telemetry", "tenant"],
+        &[
+            "audit",
+            "clock",
+            "decision",
+            "identity",
+            "pipeline",
+            "policy",
+            "telemetry",
+            "tenant",
+        ],
     ),
     ("admin", &["audit", "decision", "pipeline", "policy"]),
     (
         "cli",
         &[
-            "admin", "audit", "clock", "config", "identity", "pipeline", "policy", "proxy", "secret", "telemetry",
+            "admin",
+            "audit",
+            "clock",
+            "config",
+            "identity",
+            "pipeline",
+            "policy",
+            "proxy",
+            "secret",
+            "telemetry",
             "tenant",
         ],
     ),
@@ -75,7 +105,13 @@ fn mentions() -> Vec<Mention> {
     let mut found = Vec::new();
     for file in files {
         let relative = file.strip_prefix(&root).unwrap();
-        let first = relative.components().next().unwrap().as_os_str().to_str().unwrap();
+        let first = relative
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_str()
+            .unwrap();
         let module = first.trim_end_matches(".rs").to_owned();
         if module == "lib" {
             continue;
@@ -98,7 +134,9 @@ fn names(text: &str, path: &str) -> bool {
     let wanted = format!("{path}::");
     text.match_indices(&wanted).any(|(at, _)| {
         let before = text[..at].chars().next_back();
-        before.is_none_or(|character| !(character.is_alphanumeric() || character == '_' || character == ':'))
+        before.is_none_or(|character| {
+            !(character.is_alphanumeric() || character == '_' || character == ':')
+        })
     })
 }
 
@@ -110,16 +148,29 @@ fn no_import_runs_against_the_arrows() {
         let (_, allowed) = ARROWS
             .iter()
             .find(|(module, _)| *module == mention.module)
-            .unwrap_or_else(|| panic!("`{}` has no place in the arrows: give it one", mention.module));
+            .unwrap_or_else(|| {
+                panic!(
+                    "`{}` has no place in the arrows: give it one",
+                    mention.module
+                )
+            });
         for other in &modules {
             let imports = names(&mention.text, &format!("crate::{other}"))
                 || names(&mention.text, &format!("fabric_gate::{other}"));
             if imports && *other != mention.module && !allowed.contains(other) {
-                wrong.push(format!("{}:{} imports `{other}`", mention.file.display(), mention.line));
+                wrong.push(format!(
+                    "{}:{} imports `{other}`",
+                    mention.file.display(),
+                    mention.line
+                ));
             }
         }
     }
-    assert!(wrong.is_empty(), "imports against the arrows:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "imports against the arrows:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -128,11 +179,19 @@ fn crates_that_shape_code_are_known_in_one_place_each() {
     for mention in mentions() {
         for (library, places) in CONFINED {
             if names(&mention.text, library) && !places.contains(&mention.module.as_str()) {
-                wrong.push(format!("{}:{} knows `{library}`", mention.file.display(), mention.line));
+                wrong.push(format!(
+                    "{}:{} knows `{library}`",
+                    mention.file.display(),
+                    mention.line
+                ));
             }
         }
     }
-    assert!(wrong.is_empty(), "crates beyond their place:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "crates beyond their place:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -146,5 +205,9 @@ fn no_source_file_is_past_five_hundred_lines() {
         .filter(|(_, lines)| *lines > 500)
         .map(|(file, lines)| format!("{} has {lines} lines", file.display()))
         .collect();
-    assert!(long.is_empty(), "which two ideas are in each?\n{}", long.join("\n"));
+    assert!(
+        long.is_empty(),
+        "which two ideas are in each?\n{}",
+        long.join("\n")
+    );
 }

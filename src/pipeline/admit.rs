@@ -204,7 +204,8 @@ impl Gate {
             Presented::Token(token) => {
                 let verified = match generation.tokens.cached(&token) {
                     Some(verified) => verified,
-                    None => generation.tokens.verify(&token).await?,
+                    // Boxed, because it is rare and large: the future of every request would carry it.
+                    None => Box::pin(generation.tokens.verify(&token)).await?,
                 };
                 verified
                     .principal(call.headers)

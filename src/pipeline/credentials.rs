@@ -97,7 +97,7 @@ fn bearer<'request>(
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(malformed("the Authorization scheme has to be Bearer"));
     }
-    if token.is_empty() || token.contains([' ', ',']) {
+    if token.is_empty() || memchr::memchr2(b' ', b',', token.as_bytes()).is_some() {
         return Err(malformed("Authorization has to be `Bearer` and one token"));
     }
     Ok(by_shape(Cow::Borrowed(token)))
@@ -105,7 +105,7 @@ fn bearer<'request>(
 
 /// A JWT has dots, an API key of the gate has none: SDKs send either as a bearer.
 fn by_shape(credential: Cow<'_, str>) -> Presented<'_> {
-    if credential.contains('.') {
+    if memchr::memchr(b'.', credential.as_bytes()).is_some() {
         Presented::Token(credential)
     } else {
         Presented::ApiKey(credential)
@@ -146,10 +146,12 @@ fn single<'request>(
     if values.next().is_some() {
         return Err(two_credentials());
     }
-    value
-        .to_str()
-        .map(Some)
-        .map_err(|_not_ascii| malformed("the credential is not visible ASCII"))
+    // Field values hold no control bytes, so ASCII is visible ASCII.
+    let bytes = value.as_bytes();
+    match std::str::from_utf8(bytes) {
+        Ok(text) if bytes.is_ascii() => Ok(Some(text)),
+        Ok(_) | Err(_) => Err(malformed("the credential is not visible ASCII")),
+    }
 }
 
 fn malformed(detail: &'static str) -> Refusal {

@@ -23,7 +23,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::HttpTask;
 use pingora::protocols::http::client::HttpSession as Upstream;
 use pingora::proxy::Session;
-use pingora::upstreams::peer::{HttpPeer, Peer};
+use pingora::upstreams::peer::Peer;
 use pingora::{Error, ErrorType};
 use pingora_timeout::fast_timeout::fast_timeout;
 
@@ -33,7 +33,7 @@ use super::memory_budget::MemoryBudget;
 use super::upstreams::Destination;
 use super::{failures, forward, hop, respond};
 use crate::decision::{Failure, FailureCode, Refusal};
-use crate::pipeline::Admission;
+use crate::pipeline::{Admission, Trail};
 
 /// Interim answers (1xx) that are skipped before the exchange is given up.
 const MAX_INTERIM: usize = 8;
@@ -103,25 +103,15 @@ impl Exchanger {
         admission: &Admission,
         body: Option<&CapturedBody>,
     ) -> Result<(), Broken> {
-        let mut request = session.req_header().clone();
-        hop::strip_request(&mut request);
-        forward::prepare(&mut request, admission, exchange.trail(), to.host.as_ref())
-            .map_err(|error| Broken::Refused(failures::internal(&error)))?;
         let bytes = body.map(|body| body.bytes.clone());
-        hop::frame_request(&mut request, &to.peer, bytes.as_ref())
-            .map_err(|error| Broken::Refused(failures::internal(&error)))?;
-
-        let (mut upstream, header) = self
-            .answered(&to.peer, session, admission, request, bytes)
+        let (mut upstream, status) = self
+            .answered(to, session, exchange.trail(), admission, bytes)
             .await?;
-        exchange
-            .trail_mut()
-            .upstream_answered(header.status.as_u16());
-
-        let mut answer = header;
-        hop::strip_answer(&mut answer);
-        forward::clean_answer(&mut answer, exchange.trail())
-            .map_err(|error| Broken::Refused(failures::internal(&error)))?;
+        exchange.trail_mut().upstream_answered(status.as_u16());
+        let answer = match upstream.response_header() {
+            Some(header) => forward::answer_of(header, exchange.trail()),
+            None => return Err(FailureCode::UpstreamUnreachable.into()),
+        };
         let done = if admission.route().needs_response_body() {
             self.judge_then_answer(&mut upstream, session, exchange, admission, answer)
                 .await
@@ -145,27 +135,29 @@ impl Exchanger {
     /// Connects, sends, and waits for the answer's final header; retries once where that is safe.
     async fn answered(
         &self,
-        peer: &HttpPeer,
+        to: &Destination,
         session: &mut Session,
+        trail: &Trail,
         admission: &Admission,
-        request: RequestHeader,
         body: Option<Bytes>,
-    ) -> Result<(Upstream, ResponseHeader), Broken> {
-        let idempotent = request.method.is_idempotent();
+    ) -> Result<(Upstream, StatusCode), Broken> {
+        let idempotent = session.req_header().method.is_idempotent();
         let mut retried = false;
         loop {
+            let request = composed(to, session, trail, admission, body.as_ref())
+                .map_err(|error| Broken::Refused(failures::internal(&error)))?;
             let (mut upstream, reused) = self
                 .connector
-                .get_http_session(peer)
+                .get_http_session(&*to.peer)
                 .await
                 .map_err(|error| Broken::Refused(failures::of_upstream(&error)))?;
             upstream.set_write_timeout(Some(admission.route().timeout));
             upstream.set_read_timeout(Some(admission.route().timeout));
-            let attempt = send_and_wait(&mut upstream, session, &request, body.clone());
+            let attempt = send_and_wait(&mut upstream, session, request, body.clone());
             let error = match fast_timeout(admission.route().timeout, attempt).await {
-                Ok(Ok(header)) => {
+                Ok(Ok(status)) => {
                     upstream.set_read_timeout(Some(admission.route().stream_idle));
-                    return Ok((upstream, header));
+                    return Ok((upstream, status));
                 }
                 Ok(Err(SendFailure::ClientGone(error))) => {
                     upstream.shutdown().await;
@@ -249,6 +241,19 @@ impl Exchanger {
     }
 }
 
+/// The request as the backend gets it.
+fn composed(
+    to: &Destination,
+    session: &Session,
+    trail: &Trail,
+    admission: &Admission,
+    body: Option<&Bytes>,
+) -> pingora::Result<Box<RequestHeader>> {
+    let came = session.req_header();
+    let parts = forward::compose(came, admission, trail, to.host.as_ref())?;
+    hop::frame_request(parts, came.uri.authority(), &to.peer, body).map(Box::new)
+}
+
 /// How sending the request failed.
 enum SendFailure {
     ClientGone(Box<Error>),
@@ -258,19 +263,18 @@ enum SendFailure {
 async fn send_and_wait(
     upstream: &mut Upstream,
     session: &mut Session,
-    request: &RequestHeader,
+    request: Box<RequestHeader>,
     body: Option<Bytes>,
-) -> Result<ResponseHeader, SendFailure> {
+) -> Result<StatusCode, SendFailure> {
     let ends_with_header = body.as_ref().is_none_or(Bytes::is_empty);
-    let header = Box::new(request.clone());
     match upstream {
         Upstream::H1(h1) => {
-            h1.write_request_header(header)
+            h1.write_request_header(request)
                 .await
                 .map_err(SendFailure::Upstream)?;
         }
         Upstream::H2(h2) => {
-            h2.write_request_header(header, ends_with_header)
+            h2.write_request_header(request, ends_with_header)
                 .map_err(SendFailure::Upstream)?;
         }
         Upstream::Custom(()) => {
@@ -298,7 +302,7 @@ async fn send_and_wait(
         match upstream.response_header() {
             Some(header) if header.status == StatusCode::SWITCHING_PROTOCOLS => break,
             Some(header) if header.status.is_informational() => {}
-            Some(header) => return Ok(header.clone()),
+            Some(header) => return Ok(header.status),
             None => break,
         }
     }

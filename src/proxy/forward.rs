@@ -3,11 +3,16 @@
 //! Identity headers are set here and nowhere earlier: pingora removes what the caller's
 //! `Connection` header names before this runs, so a caller can't have them removed.
 
+use http::Uri;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::uri::PathAndQuery;
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::{Error, ErrorType};
 
+use super::hop;
 use crate::identity::PrincipalKind;
-use crate::pipeline::identity_headers::{self, PeerTrust};
+use crate::pipeline::identity_headers::{self, Fate};
 use crate::pipeline::trace_context::Trace;
 use crate::pipeline::{Admission, AuthorizationOut, Trail};
 
@@ -19,8 +24,8 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// Makes the request what the backend may see: nothing the caller said about who it is, and exactly
-/// one of each identity header the gate says.
+/// Makes a request of pingora's proxy loop what the backend may see: nothing the caller said about
+/// who it is, and exactly one of each identity header the gate says.
 ///
 /// # Errors
 /// A value is no header value; grammars upstream of this rule that out.
@@ -30,37 +35,17 @@ pub(super) fn prepare(
     trail: &Trail,
     host: Option<&HeaderValue>,
 ) -> pingora::Result<()> {
-    strip(request, admission);
-    if let Some(principal) = admission.principal() {
-        request.insert_header(X_FABRIC_TENANT, principal.tenant().as_str())?;
-        request.insert_header(X_FABRIC_USER, principal.user().as_str())?;
-        request.insert_header(X_FABRIC_ROLES, principal.roles().join(","))?;
-        request.insert_header(X_FABRIC_DELEGATION, principal.delegation().actors.join(","))?;
-        if principal.kind() == PrincipalKind::Machine {
-            for headers in admission.machine_headers() {
-                request.insert_header(headers.tenant.clone(), principal.tenant().as_str())?;
-                request.insert_header(headers.user.clone(), principal.user().as_str())?;
-            }
-        }
+    let dropped: Vec<HeaderName> = request
+        .headers
+        .keys()
+        .filter(|name| !passes(name, admission, trail))
+        .cloned()
+        .collect();
+    for name in &dropped {
+        request.remove_header(name);
     }
-    match admission.authorization() {
-        AuthorizationOut::Forward => {}
-        AuthorizationOut::Strip => {
-            request.remove_header(&header::AUTHORIZATION);
-            request.remove_header(&X_API_KEY);
-        }
-        AuthorizationOut::Replace(credential) => {
-            request.remove_header(&X_API_KEY);
-            request.insert_header(header::AUTHORIZATION, credential.clone())?;
-        }
-    }
-    request.insert_header(X_REQUEST_ID, trail.request_id().header_value())?;
-    if let Some(trace) = trail.trace() {
-        request.insert_header(TRACEPARENT, trace.header_value())?;
-        if trace.origin == Trace::Begun {
-            // What other systems say of a trace that was not continued belongs to no trace.
-            request.remove_header("tracestate");
-        }
+    for (name, value) in said(admission, trail, host)? {
+        request.insert_header(name, value)?;
     }
     if let Some(target) = admission.target() {
         request.set_raw_path(target.as_bytes())?;
@@ -74,22 +59,119 @@ pub(super) fn prepare(
             .to_owned();
         request.set_raw_path(origin.as_bytes())?;
     }
-    if let Some(host) = host {
-        request.insert_header(header::HOST, host.clone())?;
-    }
     Ok(())
 }
 
-/// Removes every header by which a caller could claim an identity, a route or another method.
-fn strip(request: &mut RequestHeader, admission: &Admission) {
-    let names = admission.identity_header_names();
-    let remove: Vec<HeaderName> =
-        identity_headers::to_remove(&request.headers, names, PeerTrust::Untrusted)
+/// The same request for the gate's own exchange, made anew: what passes is copied, what the gate
+/// says is added. Connection fields are left out as well.
+///
+/// Field names go out in lower case, as HTTP/2 has them: keeping the caller's spelling beside the
+/// map of fields costs more than all of the gate's checks on a head.
+///
+/// # Errors
+/// As [`prepare`], and a target that is no URI.
+pub(super) fn compose(
+    from: &RequestHeader,
+    admission: &Admission,
+    trail: &Trail,
+    host: Option<&HeaderValue>,
+) -> pingora::Result<Parts> {
+    let (mut parts, ()) = http::Request::new(()).into_parts();
+    parts.method = from.method.clone();
+    let target = match admission.target() {
+        Some(target) => PathAndQuery::try_from(target)
+            .map_err(|_| Error::explain(ErrorType::InvalidHTTPHeader, "the target is no path"))?,
+        None => from
+            .uri
+            .path_and_query()
             .cloned()
-            .collect();
-    for name in &remove {
-        request.remove_header(name);
+            .unwrap_or(PathAndQuery::from_static("/")),
+    };
+    parts.uri = Uri::from(target);
+    parts.headers.reserve(from.headers.len() + MOST_SAID);
+    let nominated = hop::nominated(&from.headers);
+    for (name, value) in &from.headers {
+        if passes(name, admission, trail)
+            && !hop::is_connection_field(name)
+            && !nominated.contains(name)
+        {
+            parts.headers.append(name.clone(), value.clone());
+        }
     }
+    for (name, value) in said(admission, trail, host)? {
+        parts.headers.insert(name, value);
+    }
+    Ok(parts)
+}
+
+/// Most fields the gate adds to an ordinary request.
+const MOST_SAID: usize = 10;
+
+/// Whether a field the caller sent goes on: it claims no identity, no route, no other method, and is
+/// no credential that ends here.
+fn passes(name: &HeaderName, admission: &Admission, trail: &Trail) -> bool {
+    match identity_headers::fate(name, admission.identity_header_names()) {
+        Fate::Forward => {}
+        Fate::Identity | Fate::ForwardingClaim | Fate::Override | Fate::HopByHop => return false,
+    }
+    if *name == header::AUTHORIZATION || *name == X_API_KEY {
+        return match admission.authorization() {
+            AuthorizationOut::Forward => true,
+            AuthorizationOut::Strip | AuthorizationOut::Replace(_) => false,
+        };
+    }
+    // What other systems say of a trace that was not continued belongs to no trace.
+    *name != "tracestate"
+        || trail
+            .trace()
+            .is_some_and(|trace| trace.origin == Trace::Continued)
+}
+
+/// What the gate says to the backend: one of each.
+fn said(
+    admission: &Admission,
+    trail: &Trail,
+    host: Option<&HeaderValue>,
+) -> pingora::Result<Vec<(HeaderName, HeaderValue)>> {
+    let mut fields = Vec::with_capacity(MOST_SAID);
+    if let Some(principal) = admission.principal() {
+        let tenant = value(principal.tenant().as_str().to_owned())?;
+        let user = value(principal.user().as_str().to_owned())?;
+        if principal.kind() == PrincipalKind::Machine {
+            for headers in admission.machine_headers() {
+                fields.push((headers.tenant.clone(), tenant.clone()));
+                fields.push((headers.user.clone(), user.clone()));
+            }
+        }
+        fields.push((X_FABRIC_TENANT, tenant));
+        fields.push((X_FABRIC_USER, user));
+        fields.push((X_FABRIC_ROLES, value(principal.roles().join(","))?));
+        let chain = principal.delegation().actors.join(",");
+        fields.push((X_FABRIC_DELEGATION, value(chain)?));
+    }
+    if let AuthorizationOut::Replace(credential) = admission.authorization() {
+        fields.push((header::AUTHORIZATION, credential.clone()));
+    }
+    fields.push((X_REQUEST_ID, trail.request_id().header_value()));
+    if let Some(trace) = trail.trace() {
+        fields.push((TRACEPARENT, trace.header_value()));
+    }
+    if admission.route().needs_response_body() {
+        // An answer that is judged has to be readable.
+        fields.push((
+            header::ACCEPT_ENCODING,
+            HeaderValue::from_static("identity"),
+        ));
+    }
+    if let Some(host) = host {
+        fields.push((header::HOST, host.clone()));
+    }
+    Ok(fields)
+}
+
+fn value(text: String) -> pingora::Result<HeaderValue> {
+    HeaderValue::try_from(text)
+        .map_err(|_| Error::explain(ErrorType::InvalidHTTPHeader, "no header value"))
 }
 
 /// Makes the answer what the client may see.
@@ -99,6 +181,28 @@ fn strip(request: &mut RequestHeader, admission: &Admission) {
 pub(super) fn clean_answer(answer: &mut ResponseHeader, trail: &Trail) -> pingora::Result<()> {
     drop_claims(answer);
     answer.insert_header(X_REQUEST_ID, trail.request_id().header_value())
+}
+
+/// The same for the gate's own exchange: a copy of the backend's answer without what was meant for
+/// the gate only, its protocol version included.
+pub(super) fn answer_of(answer: &ResponseHeader, trail: &Trail) -> ResponseHeader {
+    let (mut parts, ()) = http::Response::new(()).into_parts();
+    parts.status = answer.status;
+    parts.headers.reserve(answer.headers.len() + 2);
+    let nominated = hop::nominated(&answer.headers);
+    for (name, value) in &answer.headers {
+        if !identity_headers::is_reserved_in_answers(name)
+            && !hop::is_connection_field(name)
+            && !nominated.contains(name)
+            && *name != X_REQUEST_ID
+        {
+            parts.headers.append(name.clone(), value.clone());
+        }
+    }
+    parts
+        .headers
+        .insert(X_REQUEST_ID, trail.request_id().header_value());
+    ResponseHeader::from(parts)
 }
 
 /// Removes what an interim answer (1xx) says under the gate's own names.

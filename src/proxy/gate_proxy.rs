@@ -137,10 +137,11 @@ struct Decided {
 
 #[async_trait]
 impl ProxyHttp for GateProxy {
-    type CTX = Exchange;
+    /// Boxed: pingora moves it from callback loop to callback loop.
+    type CTX = Box<Exchange>;
 
     fn new_ctx(&self) -> Self::CTX {
-        Exchange::new(Arc::clone(&self.gate))
+        Box::new(Exchange::new(Arc::clone(&self.gate)))
     }
 
     /// No module: the default one compresses answers, which the gate never does.

@@ -4,30 +4,34 @@
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName};
+use http::request::Parts;
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Uri, Version};
-use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::http::RequestHeader;
 use pingora::protocols::tls::ALPN;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 
-/// Fields that concern one connection only (RFC 9110 section 7.6.1), whoever names them.
-const CONNECTION_FIELDS: [HeaderName; 8] = [
-    header::CONNECTION,
-    header::PROXY_AUTHENTICATE,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-];
+/// Whether a field concerns one connection only, whoever names it (RFC 9110 section 7.6.1).
+pub(super) fn is_connection_field(name: &HeaderName) -> bool {
+    *name == header::CONNECTION
+        || *name == header::TRANSFER_ENCODING
+        || *name == header::TE
+        || *name == header::TRAILER
+        || *name == header::UPGRADE
+        || *name == header::PROXY_AUTHENTICATE
+        || *name == KEEP_ALIVE
+        || *name == PROXY_CONNECTION
+}
 
-/// What a `Connection` field says goes no further.
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// What a `Connection` field names goes no further.
 ///
-/// INVARIANT: this runs before identity headers are set, so that a caller who names one of them
-/// removes only what it sent itself.
-fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
+/// INVARIANT: this is asked about what a peer sent, never about what the gate says, so that a caller
+/// who names an identity header removes only its own.
+pub(super) fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
     headers
         .get_all(header::CONNECTION)
         .iter()
@@ -38,74 +42,62 @@ fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
         .collect()
 }
 
-/// Removes from a request what the client meant for the gate only.
-pub(super) fn strip_request(request: &mut RequestHeader) {
-    for name in nominated(&request.headers).iter().chain(&CONNECTION_FIELDS) {
-        request.remove_header(name);
-    }
-}
-
-/// Removes from an answer what the backend meant for the gate only, its protocol version included:
-/// pingora can't write the head of an HTTP/2 answer to an HTTP/1 client.
-pub(super) fn strip_answer(answer: &mut ResponseHeader) {
-    answer.set_version(Version::HTTP_11);
-    for name in nominated(&answer.headers).iter().chain(&CONNECTION_FIELDS) {
-        answer.remove_header(name);
-    }
-}
-
 /// Makes the request one of the backend's HTTP version, framed for its body: the length is known,
-/// whatever coding the client used.
+/// whatever coding the client used. `came_to` is the authority the client asked for, which stands
+/// where the backend has none of its own.
 ///
 /// # Errors
 /// The request names no authority, which HTTP/2 asks for.
 pub(super) fn frame_request(
-    request: &mut RequestHeader,
+    mut parts: Parts,
+    came_to: Option<&Authority>,
     peer: &HttpPeer,
     body: Option<&Bytes>,
-) -> pingora::Result<()> {
+) -> pingora::Result<RequestHeader> {
     // The gate has answered the expectation; it has the body.
-    request.remove_header(&header::EXPECT);
+    parts.headers.remove(header::EXPECT);
     // `Content-Length: 0` of a POST without content stays: some backends insist on it.
     if let Some(body) = body {
-        request.insert_header(header::CONTENT_LENGTH, body.len())?;
+        parts
+            .headers
+            .insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     }
-    let authority = request
-        .headers
-        .get(header::HOST)
-        .cloned()
-        .or_else(|| authority_of(request));
     if peer.options.alpn == ALPN::H2 {
-        request.remove_header(&header::HOST);
-        request.set_version(Version::HTTP_2);
-        let uri = absolute(request, authority.as_ref(), peer.is_tls()).ok_or_else(|| {
-            Error::explain(
-                ErrorType::InvalidHTTPHeader,
-                "the request names no authority",
-            )
-        })?;
-        request.set_uri(uri);
+        let host = parts.headers.remove(header::HOST);
+        parts.version = Version::HTTP_2;
+        parts.uri =
+            absolute(parts.uri, host.as_ref(), came_to, peer.is_tls()).ok_or_else(|| {
+                Error::explain(
+                    ErrorType::InvalidHTTPHeader,
+                    "the request names no authority",
+                )
+            })?;
     } else {
-        if let Some(authority) = authority {
-            request.insert_header(header::HOST, authority)?;
+        parts.version = Version::HTTP_11;
+        if let (false, Some(authority)) = (parts.headers.contains_key(header::HOST), came_to)
+            && let Ok(host) = HeaderValue::from_str(authority.as_str())
+        {
+            parts.headers.insert(header::HOST, host);
         }
-        request.set_version(Version::HTTP_11);
     }
-    Ok(())
+    Ok(RequestHeader::from(parts))
 }
 
-fn authority_of(request: &RequestHeader) -> Option<HeaderValue> {
-    HeaderValue::from_str(request.uri.authority()?.as_str()).ok()
-}
-
-fn absolute(request: &RequestHeader, authority: Option<&HeaderValue>, tls: bool) -> Option<Uri> {
-    let authority = Authority::try_from(authority?.as_bytes()).ok()?;
-    let target = request.uri.path_and_query()?.clone();
+fn absolute(
+    target: Uri,
+    host: Option<&HeaderValue>,
+    came_to: Option<&Authority>,
+    tls: bool,
+) -> Option<Uri> {
+    let authority = match host {
+        Some(host) => Authority::try_from(host.as_bytes()).ok()?,
+        None => came_to?.clone(),
+    };
     let scheme = if tls { Scheme::HTTPS } else { Scheme::HTTP };
     Uri::builder()
         .scheme(scheme)
         .authority(authority)
-        .path_and_query(target)
+        .path_and_query(target.into_parts().path_and_query?)
         .build()
         .ok()
 }
@@ -114,34 +106,44 @@ fn absolute(request: &RequestHeader, authority: Option<&HeaderValue>, tls: bool)
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_connection_names_goes_no_further() {
-        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
-        for (name, value) in [
-            ("Connection", "close, X-Trick"),
-            ("Connection", "x-other"),
-            ("X-Trick", "1"),
-            ("X-Other", "1"),
-            ("TE", "trailers"),
-            ("Keep-Alive", "9"),
-            ("X-Kept", "1"),
-            ("Host", "a"),
-        ] {
-            request.append_header(name, value).unwrap();
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_static(value));
         }
-        strip_request(&mut request);
-        let left: Vec<_> = request.headers.keys().map(HeaderName::as_str).collect();
-        assert_eq!(left, ["x-kept", "host"]);
+        headers
     }
 
     #[test]
-    fn the_host_cannot_be_nominated_away() {
-        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
-        request
-            .append_header("Connection", "host, content-length")
-            .unwrap();
-        request.append_header("Host", "a").unwrap();
-        strip_request(&mut request);
-        assert!(request.headers.contains_key("host"));
+    fn what_connection_names_in_any_of_its_fields_is_nominated() {
+        let sent = headers(&[("connection", "close, X-Trick"), ("connection", "x-other")]);
+        assert_eq!(nominated(&sent), ["close", "x-trick", "x-other"]);
+    }
+
+    #[test]
+    fn host_and_length_cannot_be_nominated_away() {
+        assert!(nominated(&headers(&[("connection", "host, content-length")])).is_empty());
+    }
+
+    #[test]
+    fn every_field_of_one_connection_is_told_from_the_rest() {
+        for name in [
+            "te",
+            "keep-alive",
+            "upgrade",
+            "proxy-connection",
+            "transfer-encoding",
+        ] {
+            assert!(
+                is_connection_field(&HeaderName::from_static(name)),
+                "{name}"
+            );
+        }
+        for name in ["x-kept", "host", "content-length", "accept"] {
+            assert!(
+                !is_connection_field(&HeaderName::from_static(name)),
+                "{name}"
+            );
+        }
     }
 }

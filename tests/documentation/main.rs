@@ -61,15 +61,22 @@ fn blocks() -> Vec<Block> {
 }
 
 fn with_info(info: &str) -> Vec<Block> {
-    let found: Vec<Block> = blocks().into_iter().filter(|block| block.info == info).collect();
-    assert!(!found.is_empty(), "no page has a block of `{info}`: is it still looked for right?");
+    let found: Vec<Block> = blocks()
+        .into_iter()
+        .filter(|block| block.info == info)
+        .collect();
+    assert!(
+        !found.is_empty(),
+        "no page has a block of `{info}`: is it still looked for right?"
+    );
     found
 }
 
 #[test]
 fn every_policy_that_is_shown_compiles() {
     for block in with_info("toml policy") {
-        let files = PolicyDirectory::from_texts(&root(), [("shown.toml", block.text.as_str())]).unwrap();
+        let files =
+            PolicyDirectory::from_texts(&root(), [("shown.toml", block.text.as_str())]).unwrap();
         let compiled = compile(&files, &SecretResolver::default());
         assert!(
             compiled.is_ok(),
@@ -102,7 +109,10 @@ fn no_toml_is_shown_without_being_tried() {
         .filter(|block| block.info == "toml")
         .map(|block| format!("{}:{}", block.page.display(), block.line))
         .collect();
-    assert!(untried.is_empty(), "say `toml policy` or `toml config`: {untried:?}");
+    assert!(
+        untried.is_empty(),
+        "say `toml policy` or `toml config`: {untried:?}"
+    );
 }
 
 #[test]
@@ -111,13 +121,21 @@ fn every_page_a_page_leads_to_is_there() {
     pages(&root().join("docs"), &mut found);
     for page in found {
         let text = fs::read_to_string(&page).unwrap();
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        for link in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
             let target = link.split('#').next().unwrap_or_default();
             if target.is_empty() || target.contains("://") {
                 continue;
             }
             let path = page.parent().unwrap().join(target);
-            assert!(path.exists(), "{} leads to `{link}`, which is not there", page.display());
+            assert!(
+                path.exists(),
+                "{} leads to `{link}`, which is not there",
+                page.display()
+            );
         }
     }
 }
@@ -126,5 +144,9 @@ fn every_page_a_page_leads_to_is_there() {
 fn the_development_policies_compile() {
     let files = PolicyDirectory::read(&root().join("policies")).unwrap();
     let compiled = compile(&files, &SecretResolver::default());
-    assert!(compiled.is_ok(), "{}", render_text(&compiled.err().unwrap_or_default()));
+    assert!(
+        compiled.is_ok(),
+        "{}",
+        render_text(&compiled.err().unwrap_or_default())
+    );
 }
