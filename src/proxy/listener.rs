@@ -11,15 +11,15 @@ use async_trait::async_trait;
 use http::{HeaderMap, Method};
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
 use pingora::protocols::Stream;
-use pingora::protocols::http::ServerSession;
 use pingora::protocols::tls::ALPN;
-use pingora::proxy::HttpProxy;
+use pingora::proxy::{HttpProxy, Session};
 use pingora::server::ShutdownWatch;
 use pingora_timeout::fast_timeout::fast_timeout;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
-use super::gate_proxy::GateProxy;
+use super::callbacks::Callbacks;
+use super::carrier::Carrier;
 use super::head_reader::{HeadDeadlines, HeadRead, read_head};
 use crate::decision::{CONTENT_TYPE, Denial, DenialCode, FailureCode, Problem, Refusal};
 use crate::pipeline::{Gate, framing};
@@ -53,7 +53,8 @@ pub struct ListenerBounds {
 /// The application pingora hands connections to.
 pub(super) struct ConnectionApp {
     pub(super) gate: Arc<Gate>,
-    pub(super) proxy: Arc<HttpProxy<GateProxy>>,
+    pub(super) carrier: Arc<Carrier>,
+    pub(super) proxy: Arc<HttpProxy<Callbacks>>,
     pub(super) bounds: ListenerBounds,
     pub(super) places: Arc<Semaphore>,
 }
@@ -128,36 +129,41 @@ impl ConnectionApp {
             whole_head: self.bounds.header,
         };
         loop {
-            let buffer = match read_head(&mut stream, deadlines, &mut stopping, LINGER).await {
-                HeadRead::Complete {
-                    buffer,
-                    head_length,
-                } => {
-                    let head = buffer.get(..head_length).unwrap_or_default();
-                    if let Err(fault) = framing::inspect(head) {
-                        let refusal =
-                            Denial::because(DenialCode::RequestRejected, fault.to_string()).into();
-                        self.turn_away(stream, &refusal, Some(head)).await;
+            let (buffer, serves) =
+                match read_head(&mut stream, deadlines, &mut stopping, LINGER).await {
+                    HeadRead::Complete {
+                        buffer,
+                        head_length,
+                    } => {
+                        let head = buffer.get(..head_length).unwrap_or_default();
+                        let serves = match framing::inspect(head) {
+                            Ok(head) => Carrier::serves(&head),
+                            Err(fault) => {
+                                let refusal =
+                                    Denial::because(DenialCode::RequestRejected, fault.to_string())
+                                        .into();
+                                self.turn_away(stream, &refusal, Some(head)).await;
+                                return;
+                            }
+                        };
+                        (buffer, serves)
+                    }
+                    HeadRead::Gone => return,
+                    HeadRead::TooSlow => {
+                        self.turn_away(stream, &DenialCode::RequestTimeout.into(), None)
+                            .await;
                         return;
                     }
-                    buffer
-                }
-                HeadRead::Gone => return,
-                HeadRead::TooSlow => {
-                    self.turn_away(stream, &DenialCode::RequestTimeout.into(), None)
-                        .await;
-                    return;
-                }
-                HeadRead::TooLarge => {
-                    let refusal = Denial::because(
-                        DenialCode::RequestRejected,
-                        "the request head is too large",
-                    );
-                    self.turn_away(stream, &refusal.into(), None).await;
-                    return;
-                }
-            };
-            let mut session = ServerSession::new_http1(stream);
+                    HeadRead::TooLarge => {
+                        let refusal = Denial::because(
+                            DenialCode::RequestRejected,
+                            "the request head is too large",
+                        );
+                        self.turn_away(stream, &refusal.into(), None).await;
+                        return;
+                    }
+                };
+            let mut session = Session::new_h1(stream);
             match settings.take() {
                 Some(settings) => settings.apply_to_session(&mut session),
                 None => {
@@ -165,8 +171,17 @@ impl ConnectionApp {
                     session.set_keepalive_reuses_remaining(Some(REQUESTS_PER_CONNECTION));
                 }
             }
+            if *shutdown.borrow() {
+                session.set_keepalive(None);
+            }
             session.set_pipelined_prefix(buffer);
-            let Some(reused) = self.proxy.process_new_http(session, shutdown).await else {
+            let reused = if serves {
+                self.carrier.serve(session).await
+            } else {
+                let session = *session.downstream_session;
+                self.proxy.process_new_http(session, shutdown).await
+            };
+            let Some(reused) = reused else {
                 return;
             };
             (stream, settings) = reused.consume();

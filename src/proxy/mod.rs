@@ -1,17 +1,18 @@
 //! The only module that knows pingora: connections, callbacks, exchanges with backends.
 //!
 //! A request takes one of two ways to its backend. Uploads nobody looks at, gRPC and WebSocket go
-//! through pingora's proxy loop (the callbacks in [`gate_proxy`]); everything else goes through the
+//! through pingora's proxy loop (the callbacks in [`callbacks`]); everything else goes through the
 //! gate's own [`exchange`], which can send a body that was read before the decision and hold an
 //! answer until it was judged. `docs/decisions/0001-bodies.md` has the reasons and the figures.
 
 mod announced;
 mod body;
+mod callbacks;
+mod carrier;
 mod context;
 mod exchange;
 mod failures;
 mod forward;
-mod gate_proxy;
 mod head_reader;
 mod hop;
 mod listener;

@@ -20,8 +20,9 @@ use tokio::sync::{broadcast, watch};
 
 use super::announced::Announced;
 use super::body::BodyPace;
+use super::callbacks::Callbacks;
+use super::carrier::Carrier;
 use super::exchange::Exchanger;
-use super::gate_proxy::GateProxy;
 use super::listener::{ConnectionApp, ListenerBounds};
 use super::memory_budget::MemoryBudget;
 use super::tls::{self, TlsError, TlsFiles};
@@ -136,19 +137,17 @@ pub fn serve(
     let connector = Connector::new(Some(ConnectorOptions::from_server_conf(
         &server.configuration,
     )));
-    let mut proxy = http_proxy(
-        &server.configuration,
-        GateProxy {
-            gate: Arc::clone(&gate),
-            upstreams,
-            exchanger: Exchanger {
-                connector,
-                answer_bytes: settings.answer_bytes,
-                budget,
-            },
-            pace: BodyPace::within(settings.body_timeout),
+    let carrier = Arc::new(Carrier {
+        gate: Arc::clone(&gate),
+        upstreams,
+        exchanger: Exchanger {
+            connector,
+            answer_bytes: settings.answer_bytes,
+            budget,
         },
-    );
+        pace: BodyPace::within(settings.body_timeout),
+    });
+    let mut proxy = http_proxy(&server.configuration, Callbacks(Arc::clone(&carrier)));
     let mut options = HttpServerOptions::default();
     options.h2c = settings.bounds.h2c;
     options.h2_idle_timeout = Some(settings.bounds.idle);
@@ -161,6 +160,7 @@ pub fn serve(
     let places = Arc::new(Semaphore::new(settings.bounds.connections));
     let app = ConnectionApp {
         gate,
+        carrier,
         proxy: Arc::new(proxy),
         bounds: settings.bounds,
         places: Arc::clone(&places),

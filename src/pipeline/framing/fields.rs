@@ -15,6 +15,7 @@ pub(super) struct Singles<'head> {
     pub(super) content_length: Option<&'head [u8]>,
     pub(super) transfer_encoding: Option<&'head [u8]>,
     pub(super) expect: Option<&'head [u8]>,
+    pub(super) upgrade: bool,
     authorization: Option<&'head [u8]>,
     api_key: Option<&'head [u8]>,
 }
@@ -33,7 +34,10 @@ impl<'head> Singles<'head> {
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => once(&mut self.host, value),
             6 if name.eq_ignore_ascii_case(b"expect") => once(&mut self.expect, value),
-            7 if name.eq_ignore_ascii_case(b"upgrade") => refuse_http2(value),
+            7 if name.eq_ignore_ascii_case(b"upgrade") => {
+                self.upgrade = true;
+                refuse_http2(value)
+            }
             9 if spells(name, b"x-api-key")? => once(&mut self.api_key, value),
             13 if name.eq_ignore_ascii_case(b"authorization") => {
                 once(&mut self.authorization, value)

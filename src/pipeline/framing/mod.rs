@@ -67,6 +67,8 @@ pub struct RawHead<'head> {
     /// The caller waits for `100 Continue` before it sends the body; never on HTTP/1.0, where the
     /// expectation has to be ignored (RFC 9110 section 10.1.1).
     pub expects_continue: bool,
+    /// The caller asks to leave HTTP.
+    pub upgrade: bool,
 }
 
 /// Inspects an HTTP/1 head: every byte from the method up to and including the empty line.
@@ -147,6 +149,7 @@ fn assemble<'head>(
         host,
         body: body_framing(version, singles)?,
         expects_continue: singles.expects_continue()? && version == Http1Version::Http11,
+        upgrade: singles.upgrade,
     })
 }
 

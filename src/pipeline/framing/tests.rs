@@ -25,6 +25,7 @@ fn an_ordinary_head_is_accepted_and_read() {
             host: Some("gate:80"),
             body: BodyFraming::Length(12),
             expects_continue: true,
+            upgrade: false,
         })
     );
 }

@@ -1,0 +1,295 @@
+//! One request from its parsed head to its end, whoever drives it.
+//!
+//! Most HTTP/1 requests are carried from here alone ([`Carrier::serve`]): nothing of pingora's proxy
+//! loop runs for them, only its sessions and connectors. The rest (HTTP/2, uploads nobody looks at,
+//! upgrades) comes through pingora's callbacks ([`super::callbacks`]), which ask the same questions
+//! in the same order.
+
+use std::sync::Arc;
+
+use http::header;
+use pingora::Error;
+use pingora::apps::{HttpPersistentSettings, ReusedHttpStream};
+use pingora::proxy::Session;
+
+use super::body::{self, BodyBounds, BodyPace};
+use super::context::Exchange;
+use super::exchange::Exchanger;
+use super::respond;
+use super::tls::ClientIdentity;
+use super::upstreams::Upstreams;
+use crate::decision::{Denial, DenialCode, FailureCode, Refusal};
+use crate::pipeline::framing::{self, BodyFraming, FramingFault, RawHead};
+use crate::pipeline::{Admission, Call, Gate, PeerFacts, Step};
+
+/// Bodies up to this length are read before the exchange begins even where nobody looks at them:
+/// they arrive with the head or right behind it, and the request takes the shorter way.
+const SHORT_BODY: u64 = 16 * 1024;
+
+/// What carrying requests needs.
+pub(super) struct Carrier {
+    pub(super) gate: Arc<Gate>,
+    pub(super) upstreams: Arc<Upstreams>,
+    pub(super) exchanger: Exchanger,
+    pub(super) pace: BodyPace,
+}
+
+impl Carrier {
+    /// Whether a head announces a request that never needs pingora's loop: without a body or with a
+    /// short one, and not asking to leave HTTP.
+    pub(super) fn serves(head: &RawHead<'_>) -> bool {
+        let short = match head.body {
+            BodyFraming::None => true,
+            BodyFraming::Length(length) => length <= SHORT_BODY,
+            BodyFraming::Chunked => false,
+        };
+        short && !head.upgrade
+    }
+
+    /// Serves one request whose head [`Carrier::serves`] said yes to, and gives the connection back
+    /// where it can be used again.
+    pub(super) async fn serve(&self, mut session: Session) -> Option<ReusedHttpStream> {
+        let mut exchange = Exchange::new(Arc::clone(&self.gate));
+        let answered = match session.read_request().await {
+            Ok(true) => {
+                self.begin(&mut session, &mut exchange);
+                self.carry(&mut session, &mut exchange).await
+            }
+            // The head stood whole in the buffer and passed inspection.
+            Ok(false) => return None,
+            Err(error) => {
+                let detail = "the request head is malformed";
+                let refusal = Denial::because(DenialCode::RequestRejected, detail).into();
+                tracing::debug!(%error, "pingora refused a head that passed inspection");
+                exchange.trail_mut().refused(&refusal);
+                Err(error)
+            }
+        };
+        // INVARIANT: what `serves` lets in, `carry` answers. A request that it hands on has nobody
+        // to go to, and ends here.
+        let answered = match answered {
+            Ok(false) => {
+                respond::refuse(&mut session, &mut exchange, &FailureCode::Internal.into()).await
+            }
+            Ok(true) => Ok(()),
+            Err(error) => Err(error),
+        };
+        self.end(&mut exchange, answered.as_ref().err().map(AsRef::as_ref))
+            .await;
+        if let Err(error) = answered {
+            tracing::debug!(request_id = %exchange.trail().request_id(), %error, "the exchange ended early");
+            session.downstream_session.shutdown().await;
+            return None;
+        }
+        let settings = HttpPersistentSettings::for_session(&session);
+        let stream = session.downstream_session.finish().await.ok().flatten()?;
+        Some(ReusedHttpStream::from_reusable_stream(stream, settings))
+    }
+
+    /// Notes what was asked for.
+    pub(super) fn begin(&self, session: &mut Session, exchange: &mut Exchange) {
+        let head = session.req_header();
+        exchange
+            .trail_mut()
+            .asked(&head.method, head.raw_path(), &head.headers);
+        session.set_read_timeout(Some(self.pace.pause));
+    }
+
+    /// Decides, and carries the request to its backend and the answer back. `false`: it may pass, and
+    /// is for pingora's loop to carry.
+    ///
+    /// # Errors
+    /// The client's connection can't be used any more.
+    pub(super) async fn carry(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+    ) -> pingora::Result<bool> {
+        let Some(Decided {
+            admission,
+            captured,
+        }) = self.decide(session, exchange).await?
+        else {
+            return Ok(true);
+        };
+        let own = match captured {
+            Some(body) => Ok(Some(Some(body))),
+            None => self.own_exchange(session, exchange, &admission).await,
+        };
+        match own {
+            Ok(None) => return Ok(false),
+            Ok(Some(body)) => match self.upstreams.destination(admission.route()) {
+                Ok(destination) => {
+                    self.exchanger
+                        .run(&destination, session, exchange, &admission, body)
+                        .await?;
+                }
+                Err(refusal) => respond::refuse(session, exchange, &refusal).await?,
+            },
+            Err(refusal) => respond::refuse(session, exchange, &refusal).await?,
+        }
+        Ok(true)
+    }
+
+    /// Records and counts a request that has ended.
+    pub(super) async fn end(&self, exchange: &mut Exchange, error: Option<&Error>) {
+        if error.is_some() {
+            exchange.trail_mut().broke_off();
+        }
+        if exchange.record().await.is_err() {
+            tracing::error!(request_id = %exchange.trail().request_id(), "a request ended without an audit record");
+        }
+        self.gate
+            .metrics()
+            .body_memory(self.exchanger.budget.used());
+        self.gate
+            .observe(exchange.trail(), exchange.admission().map(AsRef::as_ref));
+    }
+
+    /// Decides about the request, and answers it where the answer is the gate's to give.
+    ///
+    /// `None`: it was answered.
+    async fn decide(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+    ) -> pingora::Result<Option<Decided>> {
+        let generation = self.gate.generation();
+        let mut captured = None;
+        loop {
+            let peer = peer_facts(session);
+            let body: Option<&[u8]> = captured
+                .as_ref()
+                .map(|body: &body::CapturedBody| &*body.bytes);
+            let step = match call_of(session) {
+                Ok(call) => {
+                    self.gate
+                        .admit(&generation, &call, &peer, body, exchange.trail_mut())
+                        .await
+                }
+                Err(refusal) => Err(refusal),
+            };
+            match step {
+                Ok(Step::Admitted(admission)) => {
+                    let admission = Arc::new(admission);
+                    exchange.admit(Arc::clone(&admission));
+                    self.gate
+                        .metrics()
+                        .overhead(exchange.trail().started().elapsed());
+                    return Ok(Some(Decided {
+                        admission,
+                        captured,
+                    }));
+                }
+                Ok(Step::NeedsBody { limit }) => {
+                    match self.capture(session, exchange, limit).await {
+                        Ok(body) => captured = Some(body),
+                        Err(refusal) => {
+                            respond::refuse(session, exchange, &refusal).await?;
+                            return Ok(None);
+                        }
+                    };
+                }
+                Err(refusal) => {
+                    respond::refuse(session, exchange, &refusal).await?;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    async fn capture(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+        limit: u64,
+    ) -> Result<body::CapturedBody, Refusal> {
+        let bounds = BodyBounds {
+            bytes: limit,
+            deadline: self.pace.whole,
+        };
+        let length = declared_length(session);
+        let body = body::capture(session, length, bounds, &self.exchanger.budget).await?;
+        exchange.trail_mut().count_in(body.bytes.len());
+        Ok(body)
+    }
+
+    /// Whether the gate drives the exchange itself; a short body is read on the way.
+    ///
+    /// `Some(body)`: yes, with this body. `None`: pingora's loop does.
+    async fn own_exchange(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+        admission: &Admission,
+    ) -> Result<Option<Option<body::CapturedBody>>, Refusal> {
+        if admission.is_upgrade() {
+            return Ok(None);
+        }
+        if session.is_body_empty() {
+            return Ok(Some(None));
+        }
+        let short = declared_length(session).is_some_and(|length| length <= SHORT_BODY);
+        if short || admission.route().needs_response_body() {
+            return self
+                .capture(session, exchange, admission.body_limit())
+                .await
+                .map(|body| Some(Some(body)));
+        }
+        Ok(None)
+    }
+}
+
+/// A request that may pass.
+struct Decided {
+    admission: Arc<Admission>,
+    captured: Option<body::CapturedBody>,
+}
+
+fn declared_length(session: &Session) -> Option<u64> {
+    let value = session.req_header().headers.get(header::CONTENT_LENGTH)?;
+    value.to_str().ok()?.trim().parse().ok()
+}
+
+fn peer_facts(session: &Session) -> PeerFacts {
+    let certificate = session
+        .digest()
+        .and_then(|digest| digest.ssl_digest.as_ref())
+        .and_then(|tls| tls.extension.get::<ClientIdentity>().cloned());
+    PeerFacts {
+        certificate: certificate.map(|identity| identity.0),
+    }
+}
+
+/// The request in plain parts. HTTP/1 heads were inspected before pingora parsed them; the fields
+/// of an HTTP/2 request are inspected here.
+fn call_of(session: &Session) -> Result<Call<'_>, Refusal> {
+    let head = session.req_header();
+    let rejected =
+        |fault: FramingFault| Denial::because(DenialCode::RequestRejected, fault.to_string());
+    let host = if session.is_http2() {
+        Some(
+            framing::inspect_fields(&head.method, &head.uri, &head.headers)
+                .map_err(rejected)?
+                .host,
+        )
+    } else {
+        head.headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok())
+    };
+    let target = match std::str::from_utf8(head.raw_path()) {
+        Ok(raw) if raw.starts_with('/') => raw,
+        Ok(_) => head
+            .uri
+            .path_and_query()
+            .map_or("", |target| target.as_str()),
+        Err(_) => return Err(rejected(FramingFault::TargetForm).into()),
+    };
+    Ok(Call {
+        method: &head.method,
+        target,
+        host,
+        headers: &head.headers,
+    })
+}
