@@ -96,6 +96,11 @@ impl Trail {
             .split(|byte| *byte == b'?')
             .next()
             .unwrap_or_default();
+        // Before a path there may be user information, which holds passwords.
+        let path = match path.first() {
+            Some(b'/') => path,
+            _ => path.rsplit(|byte| *byte == b'@').next().unwrap_or_default(),
+        };
         self.target = path.get(..MAX_PATH).unwrap_or(path).to_vec();
         self.trace = Some(TraceContext::of(headers));
     }

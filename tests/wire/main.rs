@@ -18,8 +18,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access;
 mod answers;
 mod call;
+mod credentials;
 mod framing;
 mod hardened;
 mod heads;
