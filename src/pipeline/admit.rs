@@ -49,6 +49,26 @@ impl Gate {
         body: Option<&[u8]>,
         trail: &mut Trail,
     ) -> Result<Step, Refusal> {
+        let mut delivery = None;
+        let step = self
+            .judge(generation, call, peer, body, trail, &mut delivery)
+            .await;
+        if let (Err(_), Some((hook, verified))) = (&step, &delivery) {
+            // It was marked as taken when it was verified; what is refused after that was not.
+            hook.release(verified, self.replays());
+        }
+        step
+    }
+
+    async fn judge<'generation>(
+        &self,
+        generation: &'generation Arc<Generation>,
+        call: &Call<'_>,
+        peer: &PeerFacts,
+        body: Option<&[u8]>,
+        trail: &mut Trail,
+        delivery: &mut Option<(&'generation Webhook, VerifiedDelivery)>,
+    ) -> Result<Step, Refusal> {
         let snapshot = generation.snapshot();
         trail.revision = Some(snapshot.revision.clone());
         self.audit_ready()?;
@@ -103,13 +123,12 @@ impl Gate {
         }
 
         let limit_before = body_limit(route, snapshot.defaults.body_bytes, None);
-        let mut delivery = None;
         let principal = match generation.webhooks.at(target.path()) {
             Some(hook) => match body {
                 Some(body) => {
                     let verified = self.delivery(hook, call, body)?;
                     let principal = Arc::new(verified.principal.clone());
-                    delivery = Some(verified);
+                    *delivery = Some((hook, verified));
                     principal
                 }
                 None => {
@@ -184,7 +203,7 @@ impl Gate {
             authorization,
             body_limit: limit,
             upgrade,
-            delivery,
+            delivery: delivery.take().map(|(_, verified)| verified),
         }))
     }
 
