@@ -38,6 +38,7 @@ pub struct GateBuilder {
     config_extra: String,
     environment: Vec<(String, String)>,
     unix: bool,
+    everywhere: bool,
     ready_when: &'static str,
 }
 
@@ -77,6 +78,12 @@ impl GateBuilder {
     /// Listens on a unix socket in the folder.
     pub fn on_unix_socket(mut self) -> Self {
         self.unix = true;
+        self
+    }
+
+    /// Listens on every address of the machine, not on loopback alone.
+    pub fn on_every_address(mut self) -> Self {
+        self.everywhere = true;
         self
     }
 
@@ -196,6 +203,7 @@ impl GateProcess {
             config_extra: String::new(),
             environment: Vec::new(),
             unix: false,
+            everywhere: false,
             ready_when: "/readyz",
         }
     }
@@ -361,6 +369,9 @@ impl GateProcess {
 
     fn write_config(&self) {
         let public = match &self.address {
+            Address::Tcp(address) if self.builder.everywhere => {
+                format!("0.0.0.0:{}", address.port())
+            }
             Address::Tcp(address) => address.to_string(),
             Address::Unix(path) => format!("unix:{}", path.display()),
         };
