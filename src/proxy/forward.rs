@@ -47,6 +47,11 @@ pub(super) fn prepare(
     for (name, value) in said(admission, trail, host)? {
         request.insert_header(name, value)?;
     }
+    // A caller of HTTP/2 names its host here only, and the target is about to be replaced.
+    let asked_for = request
+        .uri
+        .authority()
+        .and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
     if let Some(target) = admission.target() {
         request.set_raw_path(target.as_bytes())?;
     } else if request.uri.authority().is_some() || !request.raw_path().starts_with(b"/") {
@@ -58,6 +63,9 @@ pub(super) fn prepare(
             .map_or("/", |target| target.as_str())
             .to_owned();
         request.set_raw_path(origin.as_bytes())?;
+    }
+    if let (None, Some(asked_for)) = (host, asked_for) {
+        request.insert_header(header::HOST, asked_for)?;
     }
     Ok(())
 }

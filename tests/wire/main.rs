@@ -31,5 +31,6 @@ mod identity_headers;
 mod machines;
 mod targets;
 mod tenant;
+mod upstream_host;
 mod webhooks;
 mod world;
