@@ -172,7 +172,9 @@ impl Exchanger {
             upstream.shutdown().await;
             // A pooled connection that the backend closed in the meantime: nothing was processed,
             // and repeating an idempotent request is harmless if it was (RFC 9110 section 9.2.2).
-            if reused && idempotent && !retried && upstream.response_header().is_none() {
+            // One that says nothing in time is no such connection.
+            let silent = *error.etype() == ErrorType::ReadTimedout;
+            if reused && idempotent && !retried && !silent && upstream.response_header().is_none() {
                 retried = true;
                 continue;
             }
@@ -321,15 +323,9 @@ async fn stream_answer(
 ) -> Result<(), Broken> {
     let bodiless = session.req_header().method == Method::HEAD || bodiless(answer.status);
     if bodiless || upstream.response_done() {
-        let tasks = match trailers_of(upstream).await.map_err(Broken::Torn)? {
-            None => vec![HttpTask::Header(Box::new(answer), true)],
-            Some(trailers) => {
-                vec![
-                    HttpTask::Header(Box::new(answer), false),
-                    HttpTask::Trailer(Some(Box::new(trailers))),
-                ]
-            }
-        };
+        // What an HTTP/2 backend sends behind the head of such an answer (an empty frame that ends
+        // the stream) is not waited for.
+        let tasks = vec![HttpTask::Header(Box::new(answer), true)];
         return finish(session, exchange, tasks).await;
     }
     let framed = answer.headers.contains_key(header::CONTENT_LENGTH);

@@ -17,3 +17,7 @@ mod stage;
 
 mod bodies;
 mod body_limits;
+mod faults;
+mod streaming;
+mod torn;
+mod transports;

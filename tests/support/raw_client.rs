@@ -131,6 +131,20 @@ impl RawClient {
         }
     }
 
+    /// Reads so many bytes without keeping them, and answers how many came before the connection
+    /// ended.
+    pub async fn read_bytes(&mut self, count: usize) -> usize {
+        let mut read = 0;
+        while read < count {
+            let some = within("bytes", self.connection.read_some()).await.unwrap();
+            if some.is_empty() {
+                break;
+            }
+            read += some.len();
+        }
+        read
+    }
+
     /// Reads until `text` has come by and answers all that came, for streams without an end.
     pub async fn read_until(&mut self, text: &str) -> String {
         let mut seen = Vec::new();

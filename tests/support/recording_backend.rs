@@ -183,6 +183,12 @@ impl Answer {
         self.then(Step::WaitFor(signal.clone()))
     }
 
+    /// Then the steps of another answer.
+    pub fn then_answer(mut self, answer: Self) -> Self {
+        self.steps.extend(answer.steps);
+        self
+    }
+
     /// Then an orderly end of the connection.
     pub fn close(self) -> Self {
         self.then(Step::Close)

@@ -1,0 +1,256 @@
+//! Backends that refuse, reset, hang or say too much: what the client hears, how soon, and how
+//! often the backend was asked.
+
+use std::time::Duration;
+
+use crate::stage::{Stage, World, faster_than};
+use crate::support::raw_client;
+use crate::support::recording_backend::{Answer, RecordingBackend, Signal};
+use crate::support::transport::Endpoint;
+
+async fn before(backend: &RecordingBackend) -> World {
+    Stage::new().upstream("h1", backend.url(), "").start().await
+}
+
+const STREAMED: (&str, &str) = ("Transfer-Encoding", "chunked");
+
+/// A GET, a POST with a short body and a POST whose body is streamed: each is carried another way.
+fn each_way(world: &World, target: &str) -> [(&'static str, Vec<u8>); 3] {
+    let mut streamed = world.request("POST", target, &[STREAMED], b"");
+    streamed.extend_from_slice(b"1\r\nx\r\n0\r\n\r\n");
+    [
+        ("GET", world.request("GET", target, &[], b"")),
+        ("short POST", world.request("POST", target, &[], b"x")),
+        ("streamed POST", streamed),
+    ]
+}
+
+/// A backend that closes a connection which it kept open, at the moment the next request is on it.
+async fn closing_kept_connections() -> RecordingBackend {
+    RecordingBackend::start(|request| match request.target().as_str() {
+        "/h1/plain/warm-up" => Answer::json(200, "{}"),
+        // The first request on a fresh connection is answered, a later one finds it closed.
+        _ if request.connection == 0 => Answer::nothing().close(),
+        _ => Answer::json(200, "{}"),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_read_on_a_dead_kept_connection_is_asked_again_once() {
+    let backend = closing_kept_connections().await;
+    let world = before(&backend).await;
+    world.ask("GET", "/h1/plain/warm-up", &[], b"").await;
+
+    let answer = world.ask("GET", "/h1/plain/x", &[], b"").await;
+
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let asked = backend.requests().len() - 1;
+    assert_eq!((asked, backend.connections()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_write_on_a_dead_kept_connection_is_not_repeated() {
+    for way in [1, 2] {
+        let backend = closing_kept_connections().await;
+        let world = before(&backend).await;
+        // Each way keeps connections of its own.
+        let warm_up = &each_way(&world, "/h1/plain/warm-up")[way].1;
+        raw_client::exchange(world.gate.address(), warm_up).await;
+
+        let (name, request) = &each_way(&world, "/h1/plain/x")[way];
+        let answer = raw_client::exchange(world.gate.address(), request).await;
+
+        assert_eq!(answer.status, 502, "{name}");
+        let asked = backend.requests().len() - 1;
+        assert_eq!(asked, 1, "{name}: it may have been carried out");
+        assert_eq!(backend.connections(), 1, "{name}: on the kept connection");
+    }
+}
+
+#[tokio::test]
+async fn a_read_is_not_repeated_without_end() {
+    let backend = RecordingBackend::start(|request| match request.target().as_str() {
+        "/h1/plain/warm-up" => Answer::json(200, "{}"),
+        _ => Answer::nothing().close(),
+    })
+    .await;
+    let world = before(&backend).await;
+    world.ask("GET", "/h1/plain/warm-up", &[], b"").await;
+
+    let answer = world.ask("GET", "/h1/plain/x", &[], b"").await;
+
+    assert_eq!(answer.status, 502);
+    assert_eq!(backend.requests().len() - 1, 2, "once, and once more");
+}
+
+#[tokio::test]
+async fn a_backend_that_refuses_connections_is_a_502() {
+    let listener = Endpoint::Tcp.listen().await;
+    let url = listener.url();
+    drop(listener);
+    let world = Stage::new().upstream("h1", &url, "").start().await;
+
+    for (name, request) in each_way(&world, "/h1/plain/x") {
+        let answer = raw_client::exchange(world.gate.address(), request).await;
+        assert_eq!(answer.status, 502, "{name}");
+        assert_eq!(answer.json()["code"], "upstream_unreachable", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_backend_that_fails_before_its_answer_is_a_502() {
+    let backend = RecordingBackend::start(|request| match request.target().as_str() {
+        "/h1/plain/reset" => Answer::nothing().reset(),
+        "/h1/plain/closed" => Answer::nothing().close(),
+        "/h1/plain/in-head" => Answer::bytes("HTTP/1.1 200 OK\r\ncontent-le").reset(),
+        "/h1/plain/no-http" => Answer::bytes("SSH-2.0-OpenSSH_9.9\r\n").close(),
+        _ => Answer::bytes("HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok"),
+    })
+    .await;
+    let world = before(&backend).await;
+
+    for fault in ["reset", "closed", "in-head", "no-http", "two-lengths"] {
+        for (name, request) in each_way(&world, &format!("/h1/plain/{fault}")) {
+            let answer = raw_client::exchange(world.gate.address(), request).await;
+            assert_eq!(answer.status, 502, "{fault} to a {name}");
+            assert_eq!(
+                answer.json()["code"],
+                "upstream_unreachable",
+                "{fault} to a {name}"
+            );
+        }
+    }
+    assert_eq!(backend.requests().len(), 15, "each was asked once");
+}
+
+#[tokio::test]
+async fn a_backend_that_never_answers_is_a_504_in_time() {
+    let backend = RecordingBackend::start(|_| Answer::nothing().hang()).await;
+    let world = before(&backend).await;
+
+    for (name, request) in each_way(&world, "/h1/brief/x") {
+        let asking = raw_client::exchange(world.gate.address(), request);
+        let answer = faster_than(Duration::from_secs(3), name, asking).await;
+        assert_eq!(answer.status, 504, "{name}");
+        assert_eq!(answer.json()["code"], "upstream_timeout", "{name}");
+    }
+    assert_eq!(backend.requests().len(), 3, "each was asked once");
+}
+
+#[tokio::test]
+async fn a_backend_that_hangs_on_a_kept_connection_is_asked_once() {
+    let backend = RecordingBackend::start(|request| match request.target().as_str() {
+        "/h1/plain/warm-up" => Answer::json(200, "{}"),
+        _ => Answer::nothing().hang(),
+    })
+    .await;
+    let world = before(&backend).await;
+    world.ask("GET", "/h1/plain/warm-up", &[], b"").await;
+
+    let asking = world.ask("GET", "/h1/brief/x", &[], b"");
+    let answer = faster_than(Duration::from_millis(1_900), "a refusal", asking).await;
+
+    assert_eq!(answer.status, 504);
+    assert_eq!(backend.requests().len() - 1, 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_falls_silent_is_torn_in_time_and_one_that_goes_on_is_not() {
+    let signal = Signal::new();
+    let held = signal.clone();
+    let backend = RecordingBackend::start(move |request| match request.target().as_str() {
+        "/h1/brief/silent" => Answer::event_stream().event("one").hang(),
+        _ => Answer::event_stream()
+            .event("one")
+            .wait_for(&held)
+            .event("two")
+            .wait_for(&held)
+            .event("three")
+            .end_of_chunks(),
+    })
+    .await;
+    let world = before(&backend).await;
+
+    let mut client = world.client().await;
+    client
+        .send(world.request("GET", "/h1/brief/silent", &[], b""))
+        .await;
+    let torn = faster_than(Duration::from_secs(3), "the end", client.read_to_end()).await;
+    let torn = String::from_utf8(torn).unwrap();
+    assert!(
+        torn.contains("data: one") && !torn.contains("\r\n0\r\n"),
+        "{torn}"
+    );
+
+    // Together longer than any one silence may be.
+    let mut client = world.client().await;
+    client
+        .send(world.request("GET", "/h1/brief/going-on", &[], b""))
+        .await;
+    for _ in 0..2 {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        signal.give();
+    }
+    let answer = client.read_response().await;
+    assert!(answer.body.complete && answer.text().ends_with("data: three\n\n"));
+}
+
+#[tokio::test]
+async fn bytes_behind_an_answer_never_become_the_answer_to_another_request() {
+    let poison = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison";
+    let backend = RecordingBackend::start(move |request| match request.target().as_str() {
+        "/h1/plain/length" => Answer::json(200, "{}").send(poison),
+        "/h1/plain/chunks" => Answer::chunked(200, &[], &[b"{}"]).send(poison),
+        "/h1/plain/204" => Answer::head(204, &[]).send(poison),
+        "/h1/plain/304" => Answer::head(304, &[]).send(poison),
+        "/h1/plain/twice" => Answer::bytes(format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{{}}{poison}"
+        )),
+        _ => Answer::json(200, r#"{"mine":true}"#),
+    })
+    .await;
+    let world = before(&backend).await;
+
+    for kind in ["length", "chunks", "204", "304", "twice"] {
+        for (name, request) in each_way(&world, &format!("/h1/plain/{kind}")) {
+            let mut client = world.client().await;
+            client.send(request).await;
+            let answer = client.read_response().await;
+            assert!(!answer.text().contains("poison"), "{kind} to a {name}");
+
+            let next = world.ask("GET", "/h1/plain/mine", &[], b"").await;
+            assert_eq!(
+                (next.status, next.text().as_str()),
+                (200, r#"{"mine":true}"#),
+                "after {kind} to a {name}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_dead_backend_does_not_slow_another_one_down() {
+    let dead = RecordingBackend::start(|_| Answer::nothing().hang()).await;
+    let good = RecordingBackend::ok().await;
+    let world = Stage::new()
+        .upstream("h1", dead.url(), "")
+        .upstream("good", good.url(), "")
+        .start()
+        .await;
+    let mut waiting = Vec::new();
+    for _ in 0..50 {
+        let mut client = world.client().await;
+        client
+            .send(world.request("GET", "/h1/plain/x", &[], b""))
+            .await;
+        waiting.push(client);
+    }
+    dead.wait_for_requests(50).await;
+
+    for _ in 0..20 {
+        let asking = world.ask("GET", "/good/plain/x", &[], b"");
+        let answer = faster_than(Duration::from_secs(1), "an answer", asking).await;
+        assert_eq!(answer.status, 200);
+    }
+}
