@@ -86,7 +86,8 @@ fn http(problem: &Problem, exchange: &Exchange) -> pingora::Result<ResponseHeade
     Ok(response)
 }
 
-fn is_grpc(session: &Session) -> bool {
+/// Whether the request is a gRPC call.
+pub(super) fn is_grpc(session: &Session) -> bool {
     session
         .req_header()
         .headers

@@ -18,6 +18,8 @@ mod stage;
 mod bodies;
 mod body_limits;
 mod faults;
+mod grpc;
 mod streaming;
 mod torn;
 mod transports;
+mod websocket;
