@@ -27,6 +27,7 @@ mod development;
 mod framing;
 mod hardened;
 mod heads;
+mod http2;
 mod identity_headers;
 mod machines;
 mod targets;
