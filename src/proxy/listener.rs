@@ -113,10 +113,8 @@ impl ConnectionApp {
         if !self.bounds.h2c || stream.get_ssl_digest().is_some() {
             return Some(false);
         }
-        let mut first = [0_u8; H2_PREFACE.len()];
-        match fast_timeout(self.bounds.header, stream.try_peek(&mut first)).await {
-            Ok(Ok(true)) => Some(first == *H2_PREFACE),
-            Ok(Ok(false)) => Some(false),
+        match fast_timeout(self.bounds.header, begins_with_preface(stream)).await {
+            Ok(Ok(preface)) => Some(preface),
             Ok(Err(_)) | Err(_) => None,
         }
     }
@@ -228,6 +226,17 @@ impl ConnectionApp {
             Ok(Err(error)) => tracing::debug!(%error, "a refused client was gone"),
         }
     }
+}
+
+/// Whether the preface comes first. A peek waits for all it asks for, and a whole HTTP/1 request can
+/// be shorter than the preface, so the rest is asked for only where no served method begins alike.
+async fn begins_with_preface(stream: &mut Stream) -> std::io::Result<bool> {
+    let mut beginning = *b"PRI ";
+    if !stream.try_peek(&mut beginning).await? || !H2_PREFACE.starts_with(&beginning) {
+        return Ok(false);
+    }
+    let mut first = [0_u8; H2_PREFACE.len()];
+    Ok(stream.try_peek(&mut first).await? && first == *H2_PREFACE)
 }
 
 /// Method and target of a head that was refused, for its record: as far as they can be told.
