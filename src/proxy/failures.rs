@@ -27,7 +27,11 @@ pub(super) fn of_proxy(error: &Error) -> Option<Refusal> {
     match error.esource() {
         ErrorSource::Upstream => Some(of_upstream(error)),
         ErrorSource::Downstream => match error.etype() {
-            ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed => None,
+            // HTTP/2 tells a stream that its client reset as an error of the protocol.
+            ErrorType::WriteError
+            | ErrorType::ReadError
+            | ErrorType::ConnectionClosed
+            | ErrorType::H2Error => None,
             ErrorType::ReadTimedout | ErrorType::WriteTimedout => {
                 Some(crate::decision::DenialCode::RequestTimeout.into())
             }

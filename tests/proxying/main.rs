@@ -17,8 +17,11 @@ mod stage;
 
 mod bodies;
 mod body_limits;
+mod connections;
+mod departures;
 mod faults;
 mod grpc;
+mod h2_abuse;
 mod streaming;
 mod torn;
 mod transports;
