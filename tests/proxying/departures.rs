@@ -1,6 +1,6 @@
 //! Clients that leave: the exchange with the backend ends, and the record says why.
 
-use crate::stage::{Stage, World};
+use crate::stage::{Stage, WAYS, World};
 use crate::support::recording_backend::{Answer, RecordingBackend};
 use crate::support::within;
 
@@ -17,16 +17,6 @@ async fn noticing() -> (World, RecordingBackend) {
     (world, backend)
 }
 
-/// The two ways of carrying a request over HTTP/1.1: without a body, and with a streamed one.
-const WAYS: [(&str, Option<(&str, &str)>, &str); 2] = [
-    ("GET", None, ""),
-    (
-        "POST",
-        Some(("Transfer-Encoding", "chunked")),
-        "1\r\nx\r\n0\r\n\r\n",
-    ),
-];
-
 async fn assert_client_closed(world: &World) {
     let record = world.record("h1.plain").await;
     assert_eq!(record["reason"], "client_closed", "{record:#}");
@@ -35,14 +25,12 @@ async fn assert_client_closed(world: &World) {
 
 #[tokio::test]
 async fn a_client_that_leaves_an_answer_ends_it_at_the_backend() {
-    for (method, headers, body) in WAYS {
+    for way in WAYS {
         let (world, backend) = noticing().await;
-        let headers: Vec<_> = headers.into_iter().collect();
         let mut client = world.client().await;
         client
-            .send(world.request(method, "/h1/plain/events", &headers, b""))
+            .send(way.request(&world, "/h1/plain/events", &[]))
             .await;
-        client.send(body).await;
         client.read_until("data: one").await;
 
         drop(client);
@@ -54,14 +42,12 @@ async fn a_client_that_leaves_an_answer_ends_it_at_the_backend() {
 
 #[tokio::test]
 async fn a_client_that_leaves_before_its_answer_ends_the_request_at_the_backend() {
-    for (method, headers, body) in WAYS {
+    for way in WAYS {
         let (world, backend) = noticing().await;
-        let headers: Vec<_> = headers.into_iter().collect();
         let mut client = world.client().await;
         client
-            .send(world.request(method, "/h1/plain/silent", &headers, b""))
+            .send(way.request(&world, "/h1/plain/silent", &[]))
             .await;
-        client.send(body).await;
         backend.wait_for_requests(1).await;
 
         client.reset();
@@ -74,11 +60,12 @@ async fn a_client_that_leaves_before_its_answer_ends_the_request_at_the_backend(
 #[tokio::test]
 async fn an_http2_stream_that_its_client_resets_ends_at_the_backend() {
     for target in ["/h1/plain/silent", "/h1/plain/events"] {
-        for body in [&b""[..], b"x"] {
+        for way in WAYS {
+            let body = way.body();
             let (world, backend) = noticing().await;
             let client = world.h2_client().await;
             let mut sender = client.sender.clone().ready().await.unwrap();
-            let request = world.h2_request("POST", target, &[]);
+            let request = world.h2_request(way.method, target, &[]);
             let (answer, mut stream) = sender.send_request(request, body.is_empty()).unwrap();
             if !body.is_empty() {
                 stream.send_data(body.into(), true).unwrap();

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::stage::{Stage, World, faster_than};
-use crate::support::raw_client;
+use crate::support::raw_client::{self, RawResponse};
 use crate::support::recording_backend::{Answer, RecordingBackend, Signal};
 use crate::support::transport::Endpoint;
 
@@ -36,13 +36,29 @@ async fn closing_kept_connections() -> RecordingBackend {
     .await
 }
 
+/// Sends a request that is answered and leaves a connection to the backend open, and then another.
+///
+/// Both go out on one client connection: the second is read when the gate has put the first one's
+/// backend connection back.
+async fn second_of(world: &World, warm_up: &[u8], request: &[u8]) -> RawResponse {
+    let mut client = world.client().await;
+    client.send(warm_up).await;
+    assert_eq!(client.read_response().await.status, 200);
+    client.send(request).await;
+    client.read_response().await
+}
+
+async fn second_get(world: &World, target: &str) -> RawResponse {
+    let warm_up = world.request("GET", "/h1/plain/warm-up", &[], b"");
+    second_of(world, &warm_up, &world.request("GET", target, &[], b"")).await
+}
+
 #[tokio::test]
 async fn a_read_on_a_dead_kept_connection_is_asked_again_once() {
     let backend = closing_kept_connections().await;
     let world = before(&backend).await;
-    world.ask("GET", "/h1/plain/warm-up", &[], b"").await;
 
-    let answer = world.ask("GET", "/h1/plain/x", &[], b"").await;
+    let answer = second_get(&world, "/h1/plain/x").await;
 
     assert_eq!(answer.status, 200, "{}", answer.text());
     let asked = backend.requests().len() - 1;
@@ -54,12 +70,11 @@ async fn a_write_on_a_dead_kept_connection_is_not_repeated() {
     for way in [1, 2] {
         let backend = closing_kept_connections().await;
         let world = before(&backend).await;
-        // Each way keeps connections of its own.
-        let warm_up = &each_way(&world, "/h1/plain/warm-up")[way].1;
-        raw_client::exchange(world.gate.address(), warm_up).await;
 
-        let (name, request) = &each_way(&world, "/h1/plain/x")[way];
-        let answer = raw_client::exchange(world.gate.address(), request).await;
+        // Each way keeps connections of its own.
+        let (name, warm_up) = &each_way(&world, "/h1/plain/warm-up")[way];
+        let (_, request) = &each_way(&world, "/h1/plain/x")[way];
+        let answer = second_of(&world, warm_up, request).await;
 
         assert_eq!(answer.status, 502, "{name}");
         let asked = backend.requests().len() - 1;
@@ -76,9 +91,8 @@ async fn a_read_is_not_repeated_without_end() {
     })
     .await;
     let world = before(&backend).await;
-    world.ask("GET", "/h1/plain/warm-up", &[], b"").await;
 
-    let answer = world.ask("GET", "/h1/plain/x", &[], b"").await;
+    let answer = second_get(&world, "/h1/plain/x").await;
 
     assert_eq!(answer.status, 502);
     assert_eq!(backend.requests().len() - 1, 2, "once, and once more");
@@ -146,9 +160,8 @@ async fn a_backend_that_hangs_on_a_kept_connection_is_asked_once() {
     })
     .await;
     let world = before(&backend).await;
-    world.ask("GET", "/h1/plain/warm-up", &[], b"").await;
 
-    let asking = world.ask("GET", "/h1/brief/x", &[], b"");
+    let asking = second_get(&world, "/h1/brief/x");
     let answer = faster_than(Duration::from_millis(1_900), "a refusal", asking).await;
 
     assert_eq!(answer.status, 504);

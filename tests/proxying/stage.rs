@@ -116,6 +116,45 @@ fn routes(upstream: &str) -> String {
     .concat()
 }
 
+/// How a request gets carried to its backend: by the gate's own exchange or by pingora's loop, which
+/// takes uploads of unknown length.
+pub struct Way {
+    /// The method.
+    pub method: &'static str,
+    /// Whether a body of one byte is streamed up.
+    pub streams_up: bool,
+}
+
+/// Both.
+pub const WAYS: [Way; 2] = [
+    Way {
+        method: "GET",
+        streams_up: false,
+    },
+    Way {
+        method: "POST",
+        streams_up: true,
+    },
+];
+
+impl Way {
+    /// The bytes of the caller's request, body and all.
+    pub fn request(&self, world: &World, target: &str, headers: &[(&str, &str)]) -> Vec<u8> {
+        if !self.streams_up {
+            return world.request(self.method, target, headers, b"");
+        }
+        let headers = [headers, &[("Transfer-Encoding", "chunked")]].concat();
+        let mut request = world.request(self.method, target, &headers, b"");
+        request.extend_from_slice(b"1\r\nx\r\n0\r\n\r\n");
+        request
+    }
+
+    /// The body where it is not framed by hand.
+    pub fn body(&self) -> &'static [u8] {
+        if self.streams_up { b"x" } else { b"" }
+    }
+}
+
 /// A running gate and a caller it knows.
 pub struct World {
     /// The process.

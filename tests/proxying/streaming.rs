@@ -117,7 +117,7 @@ async fn every_event_arrives_before_the_next_is_sent_over_http2_and_after_an_upl
 #[tokio::test]
 async fn a_slow_client_slows_the_backend_down_instead_of_filling_memory() {
     const MEGABYTE: usize = 1 << 20;
-    const ALL: usize = 200 * MEGABYTE;
+    const ALL: usize = 64 * MEGABYTE;
     let backend = RecordingBackend::ok().await;
     let block = vec![b'x'; ALL];
     backend.answer_by(move |_| Answer::new(200, &[], &block));

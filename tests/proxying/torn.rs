@@ -1,20 +1,9 @@
 //! Answers that break off: they are broken off toward the client too, and never ended as whole.
 
-use crate::stage::{Stage, World};
+use crate::stage::{Stage, WAYS, World};
 use crate::support::h2_backend::{H2Answer, H2Backend, H2End};
 use crate::support::recording_backend::{Answer, RecordingBackend, Signal};
 use crate::support::within;
-
-/// How a request gets its answer carried: by the gate's own exchange or by pingora's loop, which
-/// takes uploads of unknown length.
-const WAYS: [(&str, Option<(&str, &str)>, &str); 2] = [
-    ("GET", None, ""),
-    (
-        "POST",
-        Some(("Transfer-Encoding", "chunked")),
-        "1\r\nx\r\n0\r\n\r\n",
-    ),
-];
 
 /// An answer that stops in the middle once the client has its beginning.
 fn cut(request: &str, when: &Signal) -> Answer {
@@ -51,12 +40,9 @@ async fn before_a_cutting_backend() -> (World, RecordingBackend, Signal) {
 async fn a_torn_answer_never_looks_whole_to_an_http1_client() {
     let (world, _backend, signal) = before_a_cutting_backend().await;
     for target in CUTS {
-        for (method, headers, body) in WAYS {
-            let headers: Vec<_> = headers.into_iter().collect();
-            let mut request = world.request(method, target, &headers, b"");
-            request.extend_from_slice(body.as_bytes());
+        for way in WAYS {
             let mut client = world.client().await;
-            client.send(request).await;
+            client.send(way.request(&world, target, &[])).await;
             // A body with a length is written when a buffer is full or the body ends, so only
             // chunks can be waited for.
             if target.contains("chunks") {
@@ -67,7 +53,8 @@ async fn a_torn_answer_never_looks_whole_to_an_http1_client() {
             let seen = String::from_utf8(client.read_to_end().await).unwrap();
             assert!(
                 !seen.contains("0\r\n\r\n"),
-                "{method} {target} was ended as whole: {seen:?}"
+                "{} {target} was ended as whole: {seen:?}",
+                way.method
             );
         }
     }
@@ -83,13 +70,14 @@ async fn a_torn_answer_never_looks_whole_to_an_http1_client() {
 async fn a_torn_answer_resets_the_stream_of_an_http2_client() {
     let (world, _backend, signal) = before_a_cutting_backend().await;
     for target in CUTS {
-        for (method, _, body) in WAYS {
+        for way in WAYS {
+            let (method, body) = (way.method, way.body());
             let client = world.h2_client().await;
             let mut sender = client.sender.clone().ready().await.unwrap();
             let request = world.h2_request(method, target, &[]);
             let (answer, mut upload) = sender.send_request(request, body.is_empty()).unwrap();
             if !body.is_empty() {
-                upload.send_data("x".into(), true).unwrap();
+                upload.send_data(body.into(), true).unwrap();
             }
             let mut incoming = within("an answer", answer).await.unwrap().into_body();
             let begun = within("its beginning", incoming.data()).await.unwrap();
@@ -116,13 +104,9 @@ async fn a_stream_that_an_http2_backend_resets_is_torn_for_clients_of_both_versi
     let stage = Stage::new().upstream("h2", backend.url(), "http2 = true");
     let world = stage.start().await;
 
-    for (method, headers, body) in WAYS {
-        let headers: Vec<_> = headers
-            .into_iter()
-            .chain([("Connection", "close")])
-            .collect();
-        let mut request = world.request(method, "/h2/plain/x", &headers, b"");
-        request.extend_from_slice(body.as_bytes());
+    for way in WAYS {
+        let method = way.method;
+        let request = way.request(&world, "/h2/plain/x", &[("Connection", "close")]);
         let mut client = world.client().await;
         client.send(request).await;
         let seen = String::from_utf8(client.read_to_end().await).unwrap();
@@ -134,8 +118,7 @@ async fn a_stream_that_an_http2_backend_resets_is_torn_for_clients_of_both_versi
 
         let mut client = world.h2_client().await;
         let request = world.h2_request(method, "/h2/plain/x", &[]);
-        let upload: &[u8] = if body.is_empty() { b"" } else { b"x" };
-        match client.request(request, upload, None).await {
+        match client.request(request, way.body(), None).await {
             Ok(answer) => assert_eq!(answer.head.status, 502, "{method}: {answer:?}"),
             Err(error) => assert!(error.is_reset(), "{method}: {error}"),
         }
