@@ -80,7 +80,7 @@ impl ProxyHttp for Callbacks {
 
     async fn request_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         _end_of_stream: bool,
         exchange: &mut Self::CTX,
@@ -89,12 +89,18 @@ impl ProxyHttp for Callbacks {
         exchange
             .trail_mut()
             .count_in(body.as_ref().map_or(0, Bytes::len));
+        if session.as_downstream().was_upgraded() {
+            // What passes on a socket is no body.
+            return Ok(());
+        }
         let refusal = if exchange.trail().bytes_in() > admission.body_limit() {
             DenialCode::BodyTooLarge
-        } else if self.0.pace.is_missed(
-            exchange.trail().started().elapsed(),
-            exchange.trail().bytes_in(),
-        ) {
+        } else if !in_conversation(session)
+            && self.0.pace.is_missed(
+                exchange.trail().started().elapsed(),
+                exchange.trail().bytes_in(),
+            )
+        {
             DenialCode::RequestTimeout
         } else {
             return Ok(());
@@ -110,7 +116,17 @@ impl ProxyHttp for Callbacks {
         exchange: &mut Self::CTX,
     ) -> pingora::Result<()> {
         let status = answer.status;
-        if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            if !admission_of(exchange)?.is_upgrade() {
+                // pingora would pass it on, and whatever follows with it.
+                return Err(Error::explain(
+                    ErrorType::InvalidHTTPHeader,
+                    "the backend switches protocols unasked",
+                )
+                .into_up());
+            }
+            session.set_read_timeout(None);
+        } else if status.is_informational() {
             forward::drop_claims(answer);
             return Ok(());
         }
@@ -166,9 +182,7 @@ impl ProxyHttp for Callbacks {
         let refusal = exchange
             .take_failure()
             .or_else(|| failures::of_proxy(error));
-        let begun = session
-            .response_written()
-            .is_some_and(|header| !header.status.is_informational());
+        let begun = answer_begun(session);
         let mut error_code = 0;
         match refusal {
             Some(refusal) if !begun => {
@@ -214,6 +228,19 @@ fn admission_of(exchange: &Exchange) -> pingora::Result<Arc<Admission>> {
         .admission()
         .cloned()
         .ok_or_else(|| Error::explain(ErrorType::InternalError, "no admission"))
+}
+
+/// Whether the client may send as slowly as it likes: the backend answers already, or the two speak
+/// gRPC over HTTP/2, where messages come when there is something to say.
+fn in_conversation(session: &Session) -> bool {
+    answer_begun(session) || (session.is_http2() && respond::is_grpc(session))
+}
+
+/// Whether the client has the head of its answer; behind a 101 comes no HTTP any more.
+fn answer_begun(session: &Session) -> bool {
+    session.response_written().is_some_and(|answer| {
+        answer.status == StatusCode::SWITCHING_PROTOCOLS || !answer.status.is_informational()
+    })
 }
 
 fn unrecorded() -> Box<Error> {
