@@ -130,13 +130,16 @@ impl Gate {
         }
     }
 
-    /// Counts a request that has ended; a signed delivery that no backend took is let go.
-    pub fn observe(&self, trail: &Trail, admission: Option<&Admission>) {
-        if let Some(admission) = admission
-            && !trail.was_taken()
-        {
+    /// Lets go of a signed delivery that no backend took, so that it can be delivered again. To be
+    /// asked before the sender has its answer: it may try again at once.
+    pub fn settle(&self, trail: &Trail, admission: &Admission) {
+        if !trail.was_taken() {
             admission.undelivered(trail.path(), &self.parts.replays);
         }
+    }
+
+    /// Counts a request that has ended.
+    pub fn observe(&self, trail: &Trail) {
         self.parts.metrics.request(&trail.facts());
     }
 

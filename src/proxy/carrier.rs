@@ -142,8 +142,7 @@ impl Carrier {
         self.gate
             .metrics()
             .body_memory(self.exchanger.budget.used());
-        self.gate
-            .observe(exchange.trail(), exchange.admission().map(AsRef::as_ref));
+        self.gate.observe(exchange.trail());
     }
 
     /// Decides about the request, and answers it where the answer is the gate's to give.

@@ -89,6 +89,7 @@ impl Exchange {
     /// # Errors
     /// The log can't take it and refuses service.
     pub(super) async fn record(&mut self) -> Result<(), AuditUnavailable> {
+        self.settle();
         self.gate.record(&mut self.trail).await
     }
 
@@ -97,7 +98,14 @@ impl Exchange {
     /// # Errors
     /// As [`Exchange::record`].
     pub(super) fn record_blocking(&mut self) -> Result<(), AuditUnavailable> {
+        self.settle();
         self.gate.record_blocking(&mut self.trail)
+    }
+
+    fn settle(&self) {
+        if let Phase::Admitted(admission) = &self.phase {
+            self.gate.settle(&self.trail, admission);
+        }
     }
 }
 
@@ -107,6 +115,7 @@ impl Drop for Exchange {
             return;
         }
         self.trail.cut_off();
+        self.settle();
         if self.gate.record_blocking(&mut self.trail).is_err() {
             tracing::error!(request_id = %self.trail.request_id(), "a request ended without an audit record");
         }

@@ -196,7 +196,7 @@ impl ConnectionApp {
         if self.gate.record(&mut trail).await.is_err() {
             tracing::error!(request_id = %trail.request_id(), "a request ended without an audit record");
         }
-        self.gate.observe(&trail, None);
+        self.gate.observe(&trail);
         let problem = Problem::of(refusal, trail.request_id().as_str());
         let retry = problem
             .retry_after
