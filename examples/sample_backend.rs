@@ -40,6 +40,10 @@ struct Arguments {
     listen: SocketAddr,
 }
 
+#[expect(
+    clippy::print_stderr,
+    reason = "a program tells people where it listens"
+)]
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let listener = TcpListener::bind(Arguments::parse().listen).await?;

@@ -5,6 +5,14 @@
 //! above it, where pingora is known outside of `proxy`, or axum outside of `admin` (and the place
 //! that assembles them).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    reason = "a helper of a test fails by panicking, as the test does"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

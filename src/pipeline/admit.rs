@@ -25,7 +25,7 @@ use crate::policy::{
 #[derive(Debug)]
 pub enum Step {
     /// The request may pass.
-    Admitted(Admission),
+    Admitted(Arc<Admission>),
     /// The decision needs the body: read up to `limit` bytes and call again with it.
     NeedsBody {
         /// Largest body, in bytes.
@@ -109,7 +109,7 @@ impl Gate {
         let hardened = self.hardened(snapshot);
         let public = route.public && (route.health || !hardened);
         if public {
-            return Ok(Step::Admitted(Admission {
+            return Ok(Step::Admitted(Arc::new(Admission {
                 generation: Arc::clone(generation),
                 route: Arc::clone(route),
                 principal: None,
@@ -118,7 +118,7 @@ impl Gate {
                 body_limit: body_limit(route, snapshot.defaults.body_bytes, None),
                 upgrade,
                 delivery: None,
-            }))
+            })))
             .inspect(|_| trail.admitted = true);
         }
 
@@ -195,7 +195,7 @@ impl Gate {
 
         let authorization = self.authorization_out(route, &principal)?;
         trail.admitted = true;
-        Ok(Step::Admitted(Admission {
+        Ok(Step::Admitted(Arc::new(Admission {
             generation: Arc::clone(generation),
             route: Arc::clone(route),
             target: query_without_identity(&target, Some(&principal), route),
@@ -204,7 +204,7 @@ impl Gate {
             body_limit: limit,
             upgrade,
             delivery: delivery.take().map(|(_, verified)| verified),
-        }))
+        })))
     }
 
     async fn authenticate(

@@ -32,9 +32,9 @@ impl<S: Service> Service for Announced<S> {
     ) {
         // pingora notes a listener in this table once it is bound and listens.
         let bound = async {
-            while !listeners
+            while listeners
                 .as_ref()
-                .is_some_and(|table| table.lock().get(&self.address).is_some())
+                .is_none_or(|table| table.lock().get(&self.address).is_none())
             {
                 tokio::time::sleep(POLL).await;
             }

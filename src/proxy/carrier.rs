@@ -170,7 +170,6 @@ impl Carrier {
             };
             match step {
                 Ok(Step::Admitted(admission)) => {
-                    let admission = Arc::new(admission);
                     exchange.admit(Arc::clone(&admission));
                     self.gate
                         .metrics()

@@ -246,9 +246,12 @@ fn request_line(head: &[u8]) -> (Method, &[u8]) {
         .next()
         .unwrap_or_default();
     let mut words = line.split(|byte| *byte == b' ');
-    let method = words
-        .next()
-        .and_then(|word| Method::from_bytes(word).ok())
-        .unwrap_or_default();
-    (method, words.next().unwrap_or_default())
+    let method = words.next().and_then(|word| Method::from_bytes(word).ok());
+    match method {
+        Some(method) if framing::is_served_method(method.as_str().as_bytes()) => {
+            (method, words.next().unwrap_or_default())
+        }
+        // What is no request may be anything, the rest of a body among it: none of it is kept.
+        Some(_) | None => (Method::default(), &[]),
+    }
 }

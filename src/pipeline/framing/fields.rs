@@ -105,7 +105,7 @@ impl<'head> Singles<'head> {
 
 /// Whether the method is one that is served: the standard ones without TRACE, which echoes
 /// credentials, and CONNECT, which asks for a tunnel.
-pub(super) fn is_served_method(method: &[u8]) -> bool {
+pub fn is_served_method(method: &[u8]) -> bool {
     matches!(
         method,
         b"GET" | b"POST" | b"PUT" | b"DELETE" | b"HEAD" | b"PATCH" | b"OPTIONS"

@@ -14,10 +14,10 @@ mod fault;
 mod fields;
 
 use authority::split_once;
-use fields::{Singles, is_served_method};
+use fields::Singles;
 
 pub use fault::FramingFault;
-pub use fields::{FieldFacts, inspect_fields};
+pub use fields::{FieldFacts, inspect_fields, is_served_method};
 
 /// Most bytes of a head, the empty line included.
 pub const MAX_HEAD_BYTES: usize = 64 * 1024;
