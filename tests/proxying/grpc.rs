@@ -6,7 +6,7 @@ use http::HeaderMap;
 
 use crate::stage::{Stage, World};
 use crate::support::h2_backend::{H2Answer, H2Backend};
-use crate::support::h2_client;
+use crate::support::h2_client::{self, H2Client};
 use crate::support::transport::{Endpoint, Listener};
 use crate::support::within;
 
@@ -82,14 +82,11 @@ async fn echo_messages(listener: Listener) {
     answer.send_trailers(trailers).unwrap();
 }
 
-/// A stream on which an answer has begun.
-async fn open_stream(world: &World) -> (h2::SendStream<Bytes>, h2::RecvStream) {
-    let client = world.h2_client().await;
+/// A stream of this client on which an answer has begun.
+async fn open_stream(world: &World, client: &H2Client) -> (h2::SendStream<Bytes>, h2::RecvStream) {
     let mut sender = client.sender.clone().ready().await.unwrap();
     let request = world.h2_request("POST", "/h2/plain/Service/Chat", &[GRPC]);
     let (answer, upload) = sender.send_request(request, false).unwrap();
-    // The connection has to outlive this function.
-    std::mem::forget(client);
     let answer = within("the head of the answer", answer).await.unwrap();
     (upload, answer.into_body())
 }
@@ -106,7 +103,8 @@ async fn messages_of_a_stream_pass_both_ways_one_by_one() {
     let listener = Endpoint::Tcp.listen().await;
     let world = before(&listener.url()).await;
     let backend = tokio::spawn(echo_messages(listener));
-    let (mut upload, mut answer) = open_stream(&world).await;
+    let client = world.h2_client().await;
+    let (mut upload, mut answer) = open_stream(&world, &client).await;
 
     for text in [b"one", b"two"] {
         echoed(&mut upload, &mut answer, text).await;
@@ -125,7 +123,8 @@ async fn a_stream_in_conversation_may_be_as_slow_as_it_likes() {
     let stage = Stage::new().upstream("h2", &listener.url(), "http2 = true");
     let world = stage.limits("body_timeout_seconds = 1").start().await;
     tokio::spawn(echo_messages(listener));
-    let (mut upload, mut answer) = open_stream(&world).await;
+    let client = world.h2_client().await;
+    let (mut upload, mut answer) = open_stream(&world, &client).await;
 
     for text in [b"one", b"two"] {
         tokio::time::sleep(std::time::Duration::from_millis(1_300)).await;
