@@ -209,23 +209,27 @@ async fn an_answer_that_falls_silent_is_torn_in_time_and_one_that_goes_on_is_not
     assert!(answer.body.complete && answer.text().ends_with("data: three\n\n"));
 }
 
+/// Bytes that come with an answer and are none of it: the connection is not used again. Those that
+/// come later, when another request is on the connection already, look like its answer to anybody.
 #[tokio::test]
 async fn bytes_behind_an_answer_never_become_the_answer_to_another_request() {
-    let poison = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison";
-    let backend = RecordingBackend::start(move |request| match request.target().as_str() {
-        "/h1/plain/length" => Answer::json(200, "{}").send(poison),
-        "/h1/plain/chunks" => Answer::chunked(200, &[], &[b"{}"]).send(poison),
-        "/h1/plain/204" => Answer::head(204, &[]).send(poison),
-        "/h1/plain/304" => Answer::head(304, &[]).send(poison),
-        "/h1/plain/twice" => Answer::bytes(format!(
-            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{{}}{poison}"
-        )),
-        _ => Answer::json(200, r#"{"mine":true}"#),
+    let backend = RecordingBackend::start(|request| {
+        let answer = match request.target().as_str() {
+            "/h1/plain/length" => "200 OK\r\ncontent-length: 2\r\n\r\n{}",
+            "/h1/plain/chunks" => {
+                "200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+            }
+            "/h1/plain/204" => "204 No Content\r\n\r\n",
+            "/h1/plain/304" => "304 Not Modified\r\n\r\n",
+            _ => return Answer::json(200, r#"{"mine":true}"#),
+        };
+        let poison = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison";
+        Answer::bytes(format!("HTTP/1.1 {answer}{poison}"))
     })
     .await;
     let world = before(&backend).await;
 
-    for kind in ["length", "chunks", "204", "304", "twice"] {
+    for kind in ["length", "chunks", "204", "304"] {
         for (name, request) in each_way(&world, &format!("/h1/plain/{kind}")) {
             let mut client = world.client().await;
             client.send(request).await;
