@@ -1,5 +1,7 @@
 //! The public listener as a pingora server: services, signals, graceful stop, upgrade in place.
 
+use std::fs::{File, TryLockError};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -195,7 +197,7 @@ pub fn serve(
         relieve(pid, settings.upgrade_socket.clone());
     }
     server.bootstrap();
-    write_pid(&settings.pid_file)?;
+    let _running = write_pid(&settings.pid_file)?;
     server.run(RunArgs::default());
     drained();
     Ok(())
@@ -231,13 +233,21 @@ fn probe(address: &ListenAddress) -> Result<(), ServerError> {
     }
 }
 
-/// The process in the pid file, if it runs.
+/// The process in the pid file, if it runs: it holds a lock on the file then. After a crash the
+/// number may be another program's by now, which must not be sent a signal.
 fn running(pid_file: &Path) -> Result<Pid, ServerError> {
     let nobody = || ServerError::NobodyToRelieve(pid_file.to_owned());
-    let text = std::fs::read_to_string(pid_file).map_err(|_error| nobody())?;
-    let pid = Pid::from_raw(text.trim().parse().map_err(|_error| nobody())?);
-    kill(pid, None).map_err(|_error| nobody())?;
-    Ok(pid)
+    let mut file = File::open(pid_file).map_err(|_error| nobody())?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {}
+        Ok(()) | Err(TryLockError::Error(_)) => return Err(nobody()),
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(|_error| nobody())?;
+    text.trim()
+        .parse()
+        .map(Pid::from_raw)
+        .map_err(|_error| nobody())
 }
 
 /// Asks the predecessor for its listeners as soon as this process waits for them.
@@ -258,17 +268,23 @@ fn relieve(predecessor: Pid, socket: PathBuf) {
     });
 }
 
-fn write_pid(path: &Path) -> Result<(), ServerError> {
-    let fault = |source| ServerError::PidFile {
+/// Writes the pid file; it says that this process runs for as long as the answer is held.
+fn write_pid(path: &Path) -> Result<File, ServerError> {
+    let written = || {
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        let fresh = path.with_extension("pid-new");
+        let mut file = File::create(&fresh)?;
+        file.lock()?;
+        writeln!(file, "{}", std::process::id())?;
+        std::fs::rename(&fresh, path)?;
+        Ok(file)
+    };
+    written().map_err(|source| ServerError::PidFile {
         path: path.to_owned(),
         source,
-    };
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).map_err(fault)?;
-    }
-    let fresh = path.with_extension("pid-new");
-    std::fs::write(&fresh, format!("{}\n", std::process::id())).map_err(fault)?;
-    std::fs::rename(&fresh, path).map_err(fault)
+    })
 }
 
 /// Ends the process when a stop has begun and the last connection is closed: pingora would sleep
