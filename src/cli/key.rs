@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
-use super::{CommandError, say};
+use super::{CommandError, ConfigArgument, say};
 use crate::clock::Timestamp;
 use crate::identity::api_key::NewApiKey;
 use crate::identity::settings::ApiKeySettings;
@@ -49,6 +49,9 @@ struct NewArguments {
     /// Print a JSON document.
     #[arg(long)]
     json: bool,
+    // Every command takes it; a new key needs nothing of it.
+    #[command(flatten)]
+    config: ConfigArgument,
 }
 
 pub(super) fn run(arguments: &KeyArguments) -> Result<(), CommandError> {
