@@ -121,3 +121,99 @@ impl Drop for Exchange {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::path::Path;
+
+    use super::*;
+    use crate::audit::{AuditLog, Settings};
+    use crate::clock::{SharedClock, SystemClock};
+    use crate::identity::jwks::{JwksSettings, KeySetRegistry};
+    use crate::identity::{ReplayGuard, TokenCache};
+    use crate::pipeline::{CredentialHandles, GateParts, GateSettings};
+    use crate::policy::{PolicyDirectory, compile};
+    use crate::secret::SecretResolver;
+    use crate::telemetry::Metrics;
+
+    /// A gate with a real audit log in `folder`.
+    fn gate(folder: &Path, runtime: &tokio::runtime::Handle) -> Arc<Gate> {
+        let clock: SharedClock = Arc::new(SystemClock);
+        let policies = folder.join("policies");
+        std::fs::create_dir(&policies).unwrap();
+        let route = "[[upstreams]]\nname = \"b\"\nurl = \"http://127.0.0.1:9\"\n\
+                     [[routes]]\nname = \"r\"\nupstream = \"b\"\npath = \"/\"\npublic = true\n";
+        std::fs::write(policies.join("a.toml"), route).unwrap();
+        let files = PolicyDirectory::read(&policies).unwrap();
+        let snapshot = compile(&files, &SecretResolver::with_environment([])).unwrap();
+        let audit = Settings::new(folder.join("audit"));
+        let parts = GateParts {
+            settings: GateSettings {
+                tenant_header_required: false,
+                on_loopback: true,
+                hosts: None,
+            },
+            audit: AuditLog::open(&audit, Arc::clone(&clock)).unwrap(),
+            metrics: Arc::new(Metrics::new(1).unwrap()),
+            keys: KeySetRegistry::new(runtime.clone(), JwksSettings::default(), Arc::clone(&clock))
+                .unwrap(),
+            tokens: Arc::new(TokenCache::new(64)),
+            replays: ReplayGuard::new(64),
+            handles: CredentialHandles::new(folder),
+            clock,
+        };
+        Gate::new(parts, snapshot).unwrap()
+    }
+
+    /// Reasons of the records of requests, in order.
+    fn reasons(folder: &Path) -> Vec<String> {
+        let log = std::fs::read_to_string(folder.join("audit/audit-0-00000001.jsonl")).unwrap();
+        log.lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+            .filter(|record| record["kind"] == "request")
+            .map(|record| record["reason"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// The reason in the record of a request in which `happens` panics, and of one after it.
+    fn recorded_of_a_panic(happens: fn(&mut Exchange)) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let gate = gate(folder.path(), runtime.handle());
+
+        let mut exchange = Exchange::new(Arc::clone(&gate));
+        let panicked = catch_unwind(AssertUnwindSafe(move || {
+            happens(&mut exchange);
+            panic!("a callback panics");
+        }));
+        assert!(panicked.is_err());
+
+        let mut next = Exchange::new(Arc::clone(&gate));
+        next.trail_mut().answered(200);
+        runtime.block_on(next.record()).unwrap();
+        drop(next);
+        gate.audit().shutdown().unwrap();
+        reasons(folder.path())
+    }
+
+    #[test]
+    fn a_request_that_panics_before_its_answer_has_a_record_and_so_has_the_next() {
+        assert_eq!(recorded_of_a_panic(|_| {}), ["internal", "ok"]);
+    }
+
+    #[test]
+    fn a_request_that_panics_within_its_answer_is_recorded_as_cut_off() {
+        let answering = |exchange: &mut Exchange| exchange.trail_mut().upstream_answered(200);
+        assert_eq!(recorded_of_a_panic(answering), ["cut_off", "ok"]);
+    }
+
+    #[test]
+    fn a_request_that_was_recorded_is_not_recorded_again_when_it_panics() {
+        let answered = |exchange: &mut Exchange| {
+            exchange.trail_mut().answered(200);
+            exchange.record_blocking().unwrap();
+        };
+        assert_eq!(recorded_of_a_panic(answered), ["ok", "ok"]);
+    }
+}
