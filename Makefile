@@ -31,9 +31,10 @@ bench: ## instructions and CPU time per request, against a pingora that decides 
 	scripts/setup bench
 	benches/run
 
-soak: ## ten minutes of load (SOAK_SECONDS); fails when memory or descriptors grow
+soak: ## load, reloads, upgrades, kills and floods for half an hour (SOAK_SECONDS, SOAK_SCALE)
 	scripts/setup bench
 	benches/run soak gate
+	cargo test --locked --release --test life -- --ignored --nocapture --test-threads 1 soak
 
 clean: ## remove what was built; data/ stays
 	cargo clean

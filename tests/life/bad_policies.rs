@@ -235,3 +235,24 @@ async fn development_access_is_reloaded_on_loopback() {
         "whoever comes without a credential is the developer"
     );
 }
+
+#[tokio::test]
+async fn development_access_is_refused_by_a_gate_that_others_can_reach() {
+    let mut world = world::start().await;
+    let config = world.gate.folder().join("gate.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let public = world.gate.address().authority();
+    let everywhere = public.replace("127.0.0.1", "0.0.0.0");
+    std::fs::write(&config, text.replace(&public, &everywhere)).unwrap();
+    world.gate.stop().await;
+    world.gate.start_again().await;
+
+    world.gate.write_policy("03.toml", DEVELOPMENT);
+
+    let refused = world.gate.reload().await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.text().contains("loopback"), "{}", refused.text());
+    let request = crate::support::raw_client::request("GET", "/things/1", &[], b"");
+    let answer = crate::support::raw_client::exchange(world.gate.address(), request).await;
+    assert_eq!(answer.status, 401);
+}

@@ -27,6 +27,9 @@ pub struct Tally {
     pub answers: HashMap<String, u16>,
     /// Requests that were sent and had no whole answer, and why.
     pub failures: Vec<String>,
+    /// Requests over HTTP/2 that crossed the server's last GOAWAY, which says that they were not
+    /// looked at (RFC 9113 section 6.8).
+    pub turned_away: usize,
     /// Connections that were opened.
     pub connections: usize,
 }
@@ -66,6 +69,7 @@ impl Tally {
     fn absorb(&mut self, other: Self) {
         self.answers.extend(other.answers);
         self.failures.extend(other.failures);
+        self.turned_away += other.turned_away;
         self.connections += other.connections;
     }
 }
@@ -234,6 +238,10 @@ impl Client {
                         let id = id.map(|id| id.to_str().unwrap().to_owned());
                         self.answered(id.as_deref(), answer.head.status.as_u16());
                     }
+                    Ok(Err(error)) if error.is_go_away() && no_error(&error) => {
+                        self.tally.turned_away += 1;
+                        break;
+                    }
                     Ok(Err(error)) => {
                         self.tally.failures.push(format!("HTTP/2: {error}"));
                         break;
@@ -251,6 +259,10 @@ impl Client {
         }
         self.tally
     }
+}
+
+fn no_error(error: &h2::Error) -> bool {
+    error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR)
 }
 
 struct Answered {

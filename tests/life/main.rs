@@ -6,9 +6,11 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::string_slice,
-    reason = "nobody takes a test binary in, and a test that cannot go on has to panic"
+    reason = "nobody takes a test binary in, a test that cannot go on has to panic, and a soak test \
+              tells its figures"
 )]
 
 #[path = "../support/mod.rs"]
