@@ -11,6 +11,7 @@ use http::header;
 use pingora::Error;
 use pingora::apps::{HttpPersistentSettings, ReusedHttpStream};
 use pingora::proxy::Session;
+use pingora::server::ShutdownWatch;
 
 use super::body::{self, BodyBounds, BodyPace};
 use super::context::Exchange;
@@ -48,10 +49,19 @@ impl Carrier {
 
     /// Serves one request whose head [`Carrier::serves`] said yes to, and gives the connection back
     /// where it can be used again.
-    pub(super) async fn serve(&self, mut session: Session) -> Option<ReusedHttpStream> {
+    pub(super) async fn serve(
+        &self,
+        mut session: Session,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
         let mut exchange = Exchange::new(Arc::clone(&self.gate));
         let answered = match session.read_request().await {
             Ok(true) => {
+                // INVARIANT: after the head is read, for that sets what the client asks for. A
+                // process that ends would go on for as long as its clients do.
+                if *shutdown.borrow() {
+                    session.set_keepalive(None);
+                }
                 self.begin(&mut session, &mut exchange);
                 self.carry(&mut session, &mut exchange).await
             }

@@ -169,12 +169,9 @@ impl ConnectionApp {
                     session.set_keepalive_reuses_remaining(Some(REQUESTS_PER_CONNECTION));
                 }
             }
-            if *shutdown.borrow() {
-                session.set_keepalive(None);
-            }
             session.set_pipelined_prefix(buffer);
             let reused = if serves {
-                self.carrier.serve(session).await
+                self.carrier.serve(session, shutdown).await
             } else {
                 let session = *session.downstream_session;
                 self.proxy.process_new_http(session, shutdown).await
