@@ -112,6 +112,7 @@ impl Exchanger {
             Some(header) => forward::answer_of(header, exchange.trail()),
             None => return Err(FailureCode::UpstreamUnreachable.into()),
         };
+        let no_content = session.req_header().method == Method::HEAD || bodiless(status);
         let done = if admission.route().needs_response_body() {
             self.judge_then_answer(&mut upstream, session, exchange, admission, answer)
                 .await
@@ -119,6 +120,12 @@ impl Exchanger {
             stream_answer(&mut upstream, session, exchange, answer).await
         };
         match done {
+            // A backend that sends content where HTTP has none sends it after its answer, and whoever
+            // is served next on the connection would get it for an answer of its own.
+            Ok(()) if upstream.as_http1().is_some() && no_content => {
+                upstream.shutdown().await;
+                Ok(())
+            }
             Ok(()) => {
                 self.connector
                     .release_http_session(upstream, &*to.peer, to.peer.idle_timeout())

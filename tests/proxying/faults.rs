@@ -246,6 +246,29 @@ async fn bytes_behind_an_answer_never_become_the_answer_to_another_request() {
     }
 }
 
+/// Content behind an answer that has none would come when another request is on the connection.
+#[tokio::test]
+async fn a_connection_serves_again_after_content_and_not_after_an_answer_that_has_none() {
+    let backend = RecordingBackend::start(|request| match request.target().as_str() {
+        "/h1/plain/none" => Answer::new(204, &[], b""),
+        _ => Answer::json(200, "{}"),
+    })
+    .await;
+    let world = before(&backend).await;
+    let mut client = world.client().await;
+    for (target, status) in [("some", 200), ("none", 204), ("some", 200)] {
+        let request = world.request("GET", &format!("/h1/plain/{target}"), &[], b"");
+        client.send(request).await;
+        assert_eq!(client.read_response().await.status, status);
+    }
+    let used: Vec<_> = backend
+        .requests()
+        .iter()
+        .map(|request| request.connection)
+        .collect();
+    assert_eq!(used, [0, 0, 1]);
+}
+
 #[tokio::test]
 async fn a_dead_backend_does_not_slow_another_one_down() {
     let dead = RecordingBackend::start(|_| Answer::nothing().hang()).await;
