@@ -3,7 +3,7 @@
 //! A request takes one of two ways to its backend. Uploads nobody looks at, gRPC and WebSocket go
 //! through pingora's proxy loop (the callbacks in [`callbacks`]); everything else goes through the
 //! gate's own [`exchange`], which can send a body that was read before the decision and hold an
-//! answer until it was judged. `docs/decisions/0001-bodies.md` has the reasons and the figures.
+//! answer until it was judged. [`carrier`] asks the questions both ways share. `docs/decisions/0001-bodies.md` has the reasons and the figures.
 
 mod announced;
 mod body;
