@@ -104,15 +104,20 @@ impl Exchanger {
         body: Option<&CapturedBody>,
     ) -> Result<(), Broken> {
         let bytes = body.map(|body| body.bytes.clone());
-        let (mut upstream, status) = self
+        let (mut upstream, answered) = self
             .answered(to, session, exchange.trail(), admission, bytes)
             .await?;
-        exchange.trail_mut().upstream_answered(status.as_u16());
+        exchange
+            .trail_mut()
+            .upstream_answered(answered.status.as_u16());
         let answer = match upstream.response_header() {
             Some(header) => forward::answer_of(header, exchange.trail()),
             None => return Err(FailureCode::UpstreamUnreachable.into()),
         };
-        let no_content = session.req_header().method == Method::HEAD || bodiless(status);
+        // A backend that sends content where HTTP has none sends it after its answer, and whoever is
+        // served next on the connection would get it for an answer of its own.
+        let no_content = session.req_header().method == Method::HEAD || bodiless(answered.status);
+        let behind_nothing = upstream.as_http1().is_some() && no_content;
         let done = if admission.route().needs_response_body() {
             self.judge_then_answer(&mut upstream, session, exchange, admission, answer)
                 .await
@@ -120,21 +125,17 @@ impl Exchanger {
             stream_answer(&mut upstream, session, exchange, answer).await
         };
         match done {
-            // A backend that sends content where HTTP has none sends it after its answer, and whoever
-            // is served next on the connection would get it for an answer of its own.
-            Ok(()) if upstream.as_http1().is_some() && no_content => {
-                upstream.shutdown().await;
-                Ok(())
-            }
-            Ok(()) => {
+            Ok(()) if answered.request_sent && !behind_nothing => {
                 self.connector
                     .release_http_session(upstream, &*to.peer, to.peer.idle_timeout())
                     .await;
                 Ok(())
             }
-            Err(broken) => {
+            // INVARIANT: a connection is kept only behind a whole request. Behind the beginning of
+            // one, the backend would read the next caller's request as the rest of its body.
+            done => {
                 upstream.shutdown().await;
-                Err(broken)
+                done
             }
         }
     }
@@ -147,7 +148,7 @@ impl Exchanger {
         trail: &Trail,
         admission: &Admission,
         body: Option<Bytes>,
-    ) -> Result<(Upstream, StatusCode), Broken> {
+    ) -> Result<(Upstream, Answered), Broken> {
         let idempotent = session.req_header().method.is_idempotent();
         let mut retried = false;
         loop {
@@ -162,9 +163,9 @@ impl Exchanger {
             upstream.set_read_timeout(Some(admission.route().timeout));
             let attempt = send_and_wait(&mut upstream, session, request, body.clone());
             let error = match fast_timeout(admission.route().timeout, attempt).await {
-                Ok(Ok(status)) => {
+                Ok(Ok(answered)) => {
                     upstream.set_read_timeout(Some(admission.route().stream_idle));
-                    return Ok((upstream, status));
+                    return Ok((upstream, answered));
                 }
                 Ok(Err(SendFailure::ClientGone(error))) => {
                     upstream.shutdown().await;
@@ -263,6 +264,13 @@ fn composed(
     hop::frame_request(parts, came.uri.authority(), &to.peer, body).map(Box::new)
 }
 
+/// The final header of an answer is there.
+struct Answered {
+    status: StatusCode,
+    /// Whether the whole request went out before.
+    request_sent: bool,
+}
+
 /// How sending the request failed.
 enum SendFailure {
     ClientGone(Box<Error>),
@@ -274,7 +282,8 @@ async fn send_and_wait(
     session: &mut Session,
     request: Box<RequestHeader>,
     body: Option<Bytes>,
-) -> Result<StatusCode, SendFailure> {
+) -> Result<Answered, SendFailure> {
+    let mut request_sent = true;
     let ends_with_header = body.as_ref().is_none_or(Bytes::is_empty);
     match upstream {
         Upstream::H1(h1) => {
@@ -294,10 +303,12 @@ async fn send_and_wait(
         // A backend may answer, and close, before it has read everything (a 413, say): its answer
         // counts more than the write that broke, so it is read all the same.
         if let Err(error) = upstream.write_request_body(body, true).await {
+            request_sent = false;
             tracing::debug!(%error, "the backend stopped reading the request body");
         }
     }
     if let Err(error) = upstream.finish_request_body().await {
+        request_sent = false;
         tracing::debug!(%error, "the backend closed before the request ended");
     }
     for _ in 0..MAX_INTERIM {
@@ -311,7 +322,13 @@ async fn send_and_wait(
         match upstream.response_header() {
             Some(header) if header.status == StatusCode::SWITCHING_PROTOCOLS => break,
             Some(header) if header.status.is_informational() => {}
-            Some(header) => return Ok(header.status),
+            Some(header) => {
+                let status = header.status;
+                return Ok(Answered {
+                    status,
+                    request_sent,
+                });
+            }
             None => break,
         }
     }

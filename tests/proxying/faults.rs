@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::stage::{Stage, World, faster_than};
 use crate::support::raw_client::{self, RawResponse};
-use crate::support::recording_backend::{Answer, RecordingBackend, Signal};
+use crate::support::recording_backend::{Answer, OnHead, RecordingBackend, Signal};
 use crate::support::transport::Endpoint;
 
 async fn before(backend: &RecordingBackend) -> World {
@@ -267,6 +267,32 @@ async fn a_connection_serves_again_after_content_and_not_after_an_answer_that_ha
         .map(|request| request.connection)
         .collect();
     assert_eq!(used, [0, 0, 1]);
+}
+
+#[tokio::test]
+async fn a_connection_with_part_of_a_request_on_it_carries_no_other_request() {
+    let backend = RecordingBackend::ok().await;
+    let reads_on = Signal::new();
+    let stalled = Answer::json(200, r#"{"early":true}"#).wait_for(&reads_on);
+    backend.on_head(move |head| match head.word(1).as_str() {
+        "/h1/brief-judged" => OnHead::Answer(stalled.clone()),
+        _ => OnHead::Read,
+    });
+    let world = before(&backend).await;
+    // More than the sockets between the gate and its backend take.
+    let mut body = br#"{"tenantId":"acme","content":""#.to_vec();
+    body.resize(12 << 20, b'x');
+    body.extend_from_slice(b"\"}");
+
+    let first = world.ask("POST", "/h1/brief-judged", &[], &body).await;
+    assert_eq!(first.text(), r#"{"early":true}"#);
+    let next = world.ask("GET", "/h1/plain/mine", &[], b"").await;
+    assert_eq!(next.status, 200, "{}", next.text());
+
+    let requests = backend.requests();
+    assert_eq!(requests[1].target(), "/h1/plain/mine");
+    assert_ne!(requests[0].connection, requests[1].connection);
+    reads_on.give();
 }
 
 #[tokio::test]

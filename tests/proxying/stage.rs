@@ -108,6 +108,11 @@ fn routes(upstream: &str) -> String {
             "methods = [\"GET\", \"POST\"]\ntimeout_seconds = 1\nstream_idle_seconds = 1",
         ),
         route(
+            "brief-judged",
+            "brief-judged",
+            "methods = [\"POST\"]\ntenant_from = [\"body:/tenantId\"]\ntimeout_seconds = 1",
+        ),
+        route(
             "socket",
             "socket",
             "methods = [\"GET\"]\nwebsocket = true\ncredentials = [\"bearer\", \"query:token\"]",
