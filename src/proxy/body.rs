@@ -78,7 +78,10 @@ pub(super) async fn capture(
     }
     let mut holding = budget.holding();
     if let Some(length) = declared_length {
-        holding
+        // Announcing a body costs its sender nothing, so it takes nothing from the others: memory is
+        // held by what arrived. One that has no room as things stand is refused at once.
+        budget
+            .holding()
             .grow(length)
             .map_err(|_exhausted| Refusal::from(FailureCode::Overloaded))?;
     }
@@ -123,11 +126,9 @@ async fn read_all(
         if length > limit {
             return Err(too_large(limit));
         }
-        if declared_length.is_none() {
-            holding
-                .grow(chunk.len() as u64)
-                .map_err(|_exhausted| Refusal::from(FailureCode::Overloaded))?;
-        }
+        holding
+            .grow(chunk.len() as u64)
+            .map_err(|_exhausted| Refusal::from(FailureCode::Overloaded))?;
         // A body that arrives in one piece, as most do, is kept as it is.
         match (body.is_empty(), first.take()) {
             (true, None) => first = Some(chunk),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::stage::{Stage, World, faster_than};
+use crate::stage::{Stage, World, eventually, faster_than};
 use crate::support::raw_client::RawClient;
 use crate::support::recording_backend::{Answer, OnHead, RecordingBackend};
 
@@ -131,17 +131,46 @@ async fn one_byte_beyond_the_limit_is_refused_by_counting() {
 
 const LARGE: usize = 10 << 20;
 
-/// Clients that were told to go on: the gate has set memory aside for the whole body of each.
-async fn holding_memory(world: &World, clients: usize) -> Vec<RawClient> {
+/// Clients that announced a body of [`LARGE`] bytes, were told to go on, and sent none of it.
+async fn announcing(world: &World, clients: usize) -> Vec<RawClient> {
     let length = length(LARGE);
     let headers = [("Content-Length", length.as_str()), EXPECTS];
-    let mut holders = Vec::new();
+    let mut announcers = Vec::new();
     for _ in 0..clients {
         let mut client = with_head_sent(world, "/h1/judged-request", &headers).await;
         assert_eq!(client.read_head().await.word(1), "100");
-        holders.push(client);
+        announcers.push(client);
     }
+    announcers
+}
+
+/// Clients whose bodies are in the gate's memory but for the last byte.
+async fn holding_memory(world: &World, clients: usize) -> Vec<RawClient> {
+    let mut holders = announcing(world, clients).await;
+    let body = json_of(LARGE);
+    for holder in &mut holders {
+        holder.send(&body[..LARGE - 1]).await;
+    }
+    eventually("bodies held in memory", || async {
+        // The number is written down when a request ends.
+        world.ask("GET", "/h1/plain/x", &[], b"").await;
+        world.metric("fabric_gate_body_memory_bytes").await >= (clients * (LARGE - 1)) as f64
+    })
+    .await;
     holders
+}
+
+#[tokio::test]
+async fn bodies_that_are_only_announced_keep_nobody_else_out() {
+    let backend = RecordingBackend::ok().await;
+    let world = before_with_limits(&backend, "body_memory_megabytes = 24").await;
+    let announcers = announcing(&world, 8).await;
+
+    for target in ROUTES {
+        let answer = world.ask("POST", target, &[], &json_of(LARGE)).await;
+        assert_eq!(answer.status, 200, "{target}: {}", answer.text());
+    }
+    drop(announcers);
 }
 
 #[tokio::test]
@@ -158,7 +187,7 @@ async fn bodies_that_do_not_fit_into_the_shared_memory_are_refused_and_the_other
         assert_eq!(answer.header("retry-after").as_deref(), Some("1"));
     }
     for holder in &mut holders {
-        holder.send(&body).await;
+        holder.send(&body[LARGE - 1..]).await;
         assert_eq!(holder.read_response().await.status, 200);
     }
 
