@@ -85,12 +85,10 @@ pub(super) async fn capture(
             .grow(length)
             .map_err(|_exhausted| Refusal::from(FailureCode::Overloaded))?;
     }
-    // The client waits for this before it sends a byte (RFC 9110 section 10.1.1).
-    if session
-        .req_header()
-        .headers
-        .contains_key(http::header::EXPECT)
-    {
+    // The client waits for this before it sends a byte (RFC 9110 section 10.1.1). One of HTTP/1.0
+    // knows no interim answers, and would take it for the answer.
+    let head = session.req_header();
+    if head.version != http::Version::HTTP_10 && head.headers.contains_key(http::header::EXPECT) {
         session
             .write_continue_response()
             .await

@@ -342,6 +342,21 @@ async fn the_gate_itself_asks_for_a_body_it_has_to_read_first() {
 }
 
 #[tokio::test]
+async fn a_client_of_http_1_0_gets_no_interim_answer() {
+    let backend = RecordingBackend::ok().await;
+    let world = before(&backend).await;
+    let body = json_of(100);
+    let request = world.request("POST", "/h1/judged-request", &[EXPECTS], &body);
+    let request = String::from_utf8(request).unwrap();
+
+    let mut client = world.client().await;
+    client
+        .send(request.replacen("HTTP/1.1", "HTTP/1.0", 1))
+        .await;
+    assert_eq!(client.read_head().await.word(1), "200");
+}
+
+#[tokio::test]
 async fn the_backend_asks_for_a_body_that_is_streamed() {
     let backend = RecordingBackend::ok().await;
     let world = before(&backend).await;
