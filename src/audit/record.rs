@@ -117,7 +117,7 @@ impl<'a> From<&'a Principal> for Caller<'a> {
 pub enum RecordedPath<'a> {
     /// The template of the route.
     Template(&'a str),
-    /// The target as received; only what stands before `?` or `#` is recorded.
+    /// The target as received; only what can hold no secret of it is recorded.
     Unrouted(&'a [u8]),
 }
 
@@ -257,15 +257,50 @@ impl RecordedPath<'_> {
         match self {
             Self::Template(template) => push_string(out, template.as_bytes(), LONGEST_PATH),
             Self::Unrouted(target) => {
-                // A query holds tokens often enough that it never gets here.
-                let path = target
-                    .split(|byte| matches!(byte, b'?' | b'#'))
-                    .next()
-                    .unwrap_or_default();
-                push_string(out, path, LONGEST_PATH);
+                push_string(out, &unrouted(target), LONGEST_PATH);
             }
         }
     }
+}
+
+/// Longest segment of a raw path that is kept whole, in bytes: a UUID fits, a key or token does not.
+const LONGEST_SEGMENT: usize = 40;
+/// What is kept of a longer one.
+const SEGMENT_BEGINNING: usize = 8;
+
+/// A raw path without what holds secrets often enough. A query, or what was to be one, ends it:
+/// callers write `/x&token=`, `/x;token=` and `/x%3Ftoken=` too, and those lead to no route. Of a
+/// segment as long as a key or a token only the beginning stays.
+fn unrouted(target: &[u8]) -> Vec<u8> {
+    let begins_query = |at: usize| match target.get(at..).unwrap_or_default() {
+        [b'?' | b'#' | b';' | b'&' | b'=', ..] => true,
+        [b'%', high, low, ..] => matches!(
+            (high, low.to_ascii_lowercase()),
+            (b'2', b'3' | b'6') | (b'3', b'b' | b'd' | b'f')
+        ),
+        _ => false,
+    };
+    let end = (0..target.len())
+        .find(|at| begins_query(*at))
+        .unwrap_or(target.len());
+    let mut kept = Vec::with_capacity(end);
+    for segment in target
+        .get(..end)
+        .unwrap_or_default()
+        .split_inclusive(|byte| *byte == b'/')
+    {
+        let name = segment.strip_suffix(b"/").unwrap_or(segment);
+        if name.len() <= LONGEST_SEGMENT {
+            kept.extend_from_slice(segment);
+            continue;
+        }
+        kept.extend_from_slice(name.get(..SEGMENT_BEGINNING).unwrap_or(name));
+        kept.extend_from_slice("…".as_bytes());
+        if name.len() < segment.len() {
+            kept.push(b'/');
+        }
+    }
+    kept
 }
 
 pub(super) fn text(out: &mut Vec<u8>, name: &[u8], value: &str) {
@@ -322,6 +357,35 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    #[test]
+    fn a_secret_in_a_path_without_a_route_is_not_kept() {
+        let token = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl";
+        for (target, kept) in [
+            ("/a/b".to_owned(), "/a/b"),
+            ("/a/".to_owned(), "/a/"),
+            (
+                "/a/0190c5f0-7c1e-7b7a-8f6e-2d1f3a4b5c6d/b".to_owned(),
+                "/a/0190c5f0-7c1e-7b7a-8f6e-2d1f3a4b5c6d/b",
+            ),
+            (format!("/ws/{token}"), "/ws/eyJhbGci…"),
+            (format!("/ws/{token}/b"), "/ws/eyJhbGci…/b"),
+            ("/a?token=s3".to_owned(), "/a"),
+            ("/a#token=s3".to_owned(), "/a"),
+            ("/a&token=s3".to_owned(), "/a"),
+            ("/a;token=s3".to_owned(), "/a"),
+            ("/token=s3".to_owned(), "/token"),
+            ("/a%3Ftoken=s3".to_owned(), "/a"),
+            ("/a%26token=s3".to_owned(), "/a"),
+            ("/a%3btoken%3Ds3".to_owned(), "/a"),
+            ("/token%3ds3".to_owned(), "/token"),
+            ("/a%2Fb".to_owned(), "/a%2Fb"),
+            ("/a%".to_owned(), "/a%"),
+        ] {
+            let shown = String::from_utf8(unrouted(target.as_bytes())).unwrap();
+            assert_eq!(shown, kept, "{target}");
+        }
+    }
 
     fn body_of(record: &RequestRecord<'_>) -> Value {
         let mut body = b"{".to_vec();
