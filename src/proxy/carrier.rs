@@ -103,6 +103,7 @@ impl Carrier {
             .trail_mut()
             .asked(&head.method, head.raw_path(), &head.headers);
         session.set_read_timeout(Some(self.pace.pause));
+        session.set_write_timeout(Some(self.pace.pause));
     }
 
     /// Decides, and carries the request to its backend and the answer back. `false`: it may pass, and
@@ -122,6 +123,8 @@ impl Carrier {
         else {
             return Ok(true);
         };
+        // Who does not read its answer holds a place here and a connection to the backend.
+        session.set_write_timeout(Some(admission.route().stream_idle));
         let own = match captured {
             Some(body) => Ok(Some(Some(body))),
             None => self.own_exchange(session, exchange, &admission).await,
