@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
+use super::admit::is_coded;
 use super::generation::Generation;
 use crate::decision::{DenialCode, Failure, FailureCode, Refusal};
 use crate::identity::webhook::VerifiedDelivery;
@@ -110,10 +111,7 @@ impl Admission {
             );
             Refusal::from(Failure::logged(FailureCode::UpstreamUnreadable, log))
         };
-        if headers
-            .get(header::CONTENT_ENCODING)
-            .is_some_and(|coding| coding.as_bytes() != b"identity")
-        {
+        if is_coded(headers) {
             return Err(unreadable("is compressed"));
         }
         for extractor in &self.route.guard_tenant {

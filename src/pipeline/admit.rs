@@ -331,10 +331,7 @@ fn tenants_in_body(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Vec<Cow<'static, str>>, Refusal> {
-    if headers
-        .get(header::CONTENT_ENCODING)
-        .is_some_and(|coding| coding.as_bytes() != b"identity")
-    {
+    if is_coded(headers) {
         let detail = "the route reads the body, so it has to come without a content coding";
         return Err(Denial::because(DenialCode::EncodingUnsupported, detail).into());
     }
@@ -405,6 +402,14 @@ fn for_reading(refusal: Refusal, method: &Method) -> Refusal {
     }
 }
 
+/// Whether a body comes under a content coding, named in any of its fields.
+pub(super) fn is_coded(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
 fn body_limit(route: &RoutePolicy, default: Option<u64>, tenant: Option<u64>) -> u64 {
     let tenant = tenant.or(default).unwrap_or(DEFAULT_BODY_BYTES);
     route.body_bytes.map_or(tenant, |route| route.min(tenant))
@@ -415,4 +420,24 @@ const DEFAULT_BODY_BYTES: u64 = 10 * 1024 * 1024;
 
 fn asks_for_upgrade(headers: &HeaderMap) -> bool {
     headers.contains_key(header::UPGRADE)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_coding_in_any_field_counts() {
+        let mut headers = HeaderMap::new();
+        assert!(!is_coded(&headers));
+        headers.append(
+            header::CONTENT_ENCODING,
+            HeaderValue::from_static("Identity"),
+        );
+        assert!(!is_coded(&headers), "the name of no coding, in any case");
+        headers.append(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        assert!(is_coded(&headers));
+    }
 }
