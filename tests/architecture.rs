@@ -125,6 +125,10 @@ fn mentions() -> Vec<Mention> {
             continue;
         }
         for (index, text) in fs::read_to_string(&file).unwrap().lines().enumerate() {
+            // Tests below the code may build what they need from wherever it is.
+            if text.starts_with("mod tests {") {
+                break;
+            }
             let code = text.split("//").next().unwrap_or_default();
             found.push(Mention {
                 file: relative.to_owned(),

@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -301,7 +301,8 @@ fn watch_drain(
         ListenAddress::Tcp(_) => None,
     };
     let connections = settings.bounds.connections;
-    let finish = Arc::new(move || {
+    let once = Once::new();
+    let work = move || {
         ended();
         let ours = std::fs::read_to_string(&pid_file)
             .is_ok_and(|text| text.trim() == std::process::id().to_string());
@@ -311,7 +312,10 @@ fn watch_drain(
                 tracing::warn!(path = %path.display(), %error, "a file stays behind");
             }
         }
-    });
+    };
+    // At the end of the grace the drain and pingora come here together. Who is second waits: the
+    // process must not end while the first still writes the last records.
+    let finish = Arc::new(move || once.call_once(&work));
     let at_drain = Arc::clone(&finish);
     let at_end = Arc::clone(&places);
     thread::spawn(move || {
