@@ -19,7 +19,7 @@ pub enum Fate {
     Forward,
     /// It says who calls, or is one the gate sets itself: always removed.
     Identity,
-    /// It claims what a proxy in front would say of the client: removed unless the peer is trusted.
+    /// It claims what a proxy in front would say of the client: removed, as no peer is trusted.
     ForwardingClaim,
     /// It makes a backend serve another method or path than the one decided on: always removed.
     Override,
@@ -81,30 +81,6 @@ fn fate_of_x(folded: Folded<'_>) -> Fate {
         _ if OVERRIDES.iter().any(|name| folded.is(name)) => Fate::Override,
         _ => Fate::Forward,
     }
-}
-
-/// The names to remove before the gate sets its own headers.
-pub fn to_remove<'headers, N: AsRef<str>>(
-    headers: &'headers HeaderMap,
-    profile_names: &'headers [N],
-    peer: PeerTrust,
-) -> impl Iterator<Item = &'headers HeaderName> {
-    headers
-        .keys()
-        .filter(move |name| match fate(name, profile_names) {
-            Fate::Forward => false,
-            Fate::Identity | Fate::Override | Fate::HopByHop => true,
-            Fate::ForwardingClaim => peer == PeerTrust::Untrusted,
-        })
-}
-
-/// Whether what the peer says of the client is believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PeerTrust {
-    /// A proxy the operator named.
-    Trusted,
-    /// Anybody.
-    Untrusted,
 }
 
 /// Whether a header of the backend's answer is the gate's to say: `x-fabric-*` does not pass.
@@ -269,27 +245,6 @@ mod tests {
         }
         let none: [&str; 0] = [];
         assert_eq!(fate(&name("snc-tenant"), &none), Fate::Forward);
-    }
-
-    #[test]
-    fn only_a_trusted_peer_keeps_its_claims_about_the_client() {
-        let headers = headers(&[
-            ("accept", "*/*"),
-            ("x-forwarded-for", "10.0.0.1"),
-            ("x_fabric_user", "root"),
-        ]);
-        let removed = |peer| {
-            let mut names = to_remove(&headers, &PROFILE, peer)
-                .map(HeaderName::as_str)
-                .collect::<Vec<_>>();
-            names.sort_unstable();
-            names
-        };
-        assert_eq!(
-            removed(PeerTrust::Untrusted),
-            ["x-forwarded-for", "x_fabric_user"]
-        );
-        assert_eq!(removed(PeerTrust::Trusted), ["x_fabric_user"]);
     }
 
     #[test]

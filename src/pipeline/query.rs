@@ -7,7 +7,6 @@
 
 use std::borrow::Cow;
 
-use crate::decision::{Denial, DenialCode};
 use crate::tenant::TenantId;
 
 /// The parameter that names a tenant.
@@ -42,29 +41,6 @@ pub fn rewrite(query: &str, tenant: &TenantId) -> Option<String> {
 /// `None` when there is nothing to remove.
 pub fn remove_parameter(query: &str, name: &str) -> Option<String> {
     replace(query, name, None)
-}
-
-/// The value of the one parameter that is called exactly `name`, decoded once: for credentials.
-///
-/// # Errors
-/// `request_rejected` when any other piece spells the name too, so that no two readers can take
-/// different credentials.
-pub fn value_of<'query>(
-    query: &'query str,
-    name: &str,
-) -> Result<Option<Cow<'query, str>>, Denial> {
-    if !may_spell(query, name) {
-        return Ok(None);
-    }
-    let mut spelled = Pieces { rest: Some(query) }.filter(|piece| piece.spells(name));
-    match (spelled.next(), spelled.next()) {
-        (None, _) => Ok(None),
-        (Some(only), None) if only.name == name => Ok(Some(decode_once(only.value))),
-        (Some(_), _) => Err(Denial::because(
-            DenialCode::RequestRejected,
-            "a query parameter that carries a credential is repeated or misspelled",
-        )),
-    }
 }
 
 fn replace(query: &str, name: &str, value: Option<&str>) -> Option<String> {

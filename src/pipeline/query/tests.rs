@@ -138,19 +138,6 @@ fn a_credential_is_removed_in_every_spelling() {
     }
 }
 
-#[test]
-fn a_credential_is_read_only_where_no_other_reading_exists() {
-    assert_eq!(value_of("a=1", "token").unwrap(), None);
-    assert_eq!(
-        value_of("a=1&token=a%2Db", "token").unwrap().as_deref(),
-        Some("a-b")
-    );
-    for query in ["token=a&token=a", "token=a;Token=b", "Token=a", "%74oken=a"] {
-        let denial = value_of(query, "token").unwrap_err();
-        assert_eq!(denial.code, DenialCode::RequestRejected, "{query}");
-    }
-}
-
 /// A backend's parser: where it splits, how often it decodes, what it makes of names.
 fn backend_reads(query: &str, separators: &[char], decodings: usize) -> Vec<String> {
     query
