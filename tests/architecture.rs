@@ -1,7 +1,7 @@
 //! The direction of imports: an arrow may only point down.
 //!
-//! `bin → cli → proxy, admin, config → pipeline → policy, audit → identity, inspect, telemetry →
-//! secret → decision, tenant, clock`. This test reads `src/**` and fails where a module imports one
+//! `bin → cli → proxy, admin, config → pipeline → policy, audit → state → ownership →
+//! identity, inspect, telemetry → secret → decision, tenant, clock`. This test reads `src/**` and fails where a module imports one
 //! above it, where pingora is known outside of `proxy`, or axum outside of `admin` (and the place
 //! that assembles them).
 
@@ -17,7 +17,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Module and the modules it may import besides itself.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("clock", &[]),
     ("tenant", &[]),
     ("decision", &[]),
@@ -26,6 +26,14 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("identity", &["clock", "decision", "tenant"]),
     ("audit", &["clock", "decision", "identity", "tenant"]),
     ("telemetry", &["audit", "identity", "tenant"]),
+    (
+        "ownership",
+        &["clock", "decision", "identity", "inspect", "tenant"],
+    ),
+    (
+        "state",
+        &["clock", "decision", "identity", "ownership", "tenant"],
+    ),
     (
         "policy",
         &["clock", "decision", "identity", "secret", "tenant"],
@@ -38,6 +46,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "decision",
             "identity",
             "inspect",
+            "ownership",
             "policy",
             "telemetry",
             "tenant",
@@ -57,7 +66,17 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "tenant",
         ],
     ),
-    ("admin", &["audit", "decision", "pipeline", "policy"]),
+    (
+        "admin",
+        &[
+            "audit",
+            "decision",
+            "ownership",
+            "pipeline",
+            "policy",
+            "tenant",
+        ],
+    ),
     (
         "cli",
         &[
@@ -66,10 +85,12 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "clock",
             "config",
             "identity",
+            "ownership",
             "pipeline",
             "policy",
             "proxy",
             "secret",
+            "state",
             "telemetry",
             "tenant",
         ],
@@ -78,13 +99,14 @@ const ARROWS: [(&str, &[&str]); 15] = [
 ];
 
 /// A crate and the modules that may know it.
-const CONFINED: [(&str, &[&str]); 6] = [
+const CONFINED: [(&str, &[&str]); 7] = [
     ("pingora", &["proxy"]),
     ("pingora_timeout", &["proxy"]),
     ("axum", &["admin", "cli"]),
     ("clap", &["cli"]),
     ("prometheus", &["telemetry"]),
     ("notify", &["policy"]),
+    ("rusqlite", &["state"]),
 ];
 
 /// One line that names another module or crate.

@@ -18,15 +18,19 @@ use crate::audit::{
     AuditLog, Durability, Event, LogSecret, OnFailure, SecretSource, Settings as AuditSettings,
 };
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{AuditDurability, AuditFailure, Config, ListenAddress as ConfiguredAddress};
+use crate::config::{
+    AuditDurability, AuditFailure, Config, ListenAddress as ConfiguredAddress, StateLocation,
+};
 use crate::identity::jwks::{JwksSettings, KeySetRegistry};
 use crate::identity::{DEFAULT_REPLAY_CAPACITY, DEFAULT_TOKEN_CAPACITY, ReplayGuard, TokenCache};
+use crate::ownership::{DEFAULT_CACHED, Registry};
 use crate::pipeline::{CredentialHandles, Gate, GateParts, GateSettings};
 use crate::policy::reload::{PolicyLoader, PolicyWatch, ReloadOutcome, WatchSettings};
 use crate::proxy::{
     ExecutionPhase, ListenAddress, ListenerBounds, ServerSettings, TlsFiles, Upstreams, serve,
 };
 use crate::secret::SecretResolver;
+use crate::state::SqliteStore;
 use crate::telemetry::Metrics;
 
 /// How often the names of backends are looked up again.
@@ -115,6 +119,7 @@ impl Assembled {
             tokens: Arc::new(TokenCache::new(DEFAULT_TOKEN_CAPACITY)),
             replays: ReplayGuard::new(DEFAULT_REPLAY_CAPACITY),
             handles: CredentialHandles::new(&config.secrets_directory),
+            registry: registry(config, clock.clone())?,
         };
         let upstreams = Arc::new(Upstreams::default());
         let (gate, policies) = with_policies(config, parts, &upstreams, clock)?;
@@ -125,6 +130,14 @@ impl Assembled {
             audit,
         })
     }
+}
+
+/// Opens the state, and the registry in front of it.
+fn registry(config: &Config, clock: SharedClock) -> Result<Arc<Registry>, CommandError> {
+    let StateLocation::Sqlite(path) = &config.state;
+    let store =
+        SqliteStore::open(path).map_err(|error| CommandError::unusable("[state]", &error))?;
+    Ok(Registry::new(Arc::new(store), clock, DEFAULT_CACHED))
 }
 
 /// Loads the policies, which makes the gate, and keeps them loaded into it.

@@ -87,6 +87,30 @@ impl FailureCode {
     }
 }
 
+/// What has to outlive the process can't be read or written. The log has the cause once, where it
+/// began; the caller's answer has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateUnavailable {
+    /// Too many wait for it already.
+    #[error("too many requests wait for the state")]
+    Busy,
+    /// It did not answer in time.
+    #[error("the state did not answer in time")]
+    Late,
+    /// It refused.
+    #[error("the state could not be read or written")]
+    Failed,
+    /// It is closed, as it is at the end of the process.
+    #[error("the state is closed")]
+    Closed,
+}
+
+impl From<StateUnavailable> for Failure {
+    fn from(error: StateUnavailable) -> Self {
+        Self::logged(FailureCode::StateUnavailable, error.to_string())
+    }
+}
+
 /// A failure, with what the caller may know and what the log needs.
 #[derive(Clone, Debug)]
 #[must_use]

@@ -10,7 +10,7 @@ mod failure;
 mod problem;
 
 pub use denial::{Denial, DenialCode};
-pub use failure::{Failure, FailureCode};
+pub use failure::{Failure, FailureCode, StateUnavailable};
 pub use problem::{CONTENT_TYPE, Problem};
 
 /// Why a request does not reach a backend.
@@ -50,6 +50,12 @@ impl From<Denial> for Refusal {
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
+    }
+}
+
+impl From<StateUnavailable> for Refusal {
+    fn from(error: StateUnavailable) -> Self {
+        Self::Failed(error.into())
     }
 }
 

@@ -16,6 +16,7 @@ use crate::decision::{Denial, DenialCode, Failure, FailureCode, Refusal};
 use crate::identity::jwks::KeySetRegistry;
 use crate::identity::webhook::WebhookError;
 use crate::identity::{ReplayGuard, TokenAuthenticator, TokenCache};
+use crate::ownership::Registry;
 use crate::policy::PolicySnapshot;
 use crate::telemetry::Metrics;
 
@@ -49,6 +50,8 @@ pub struct GateParts {
     pub replays: ReplayGuard,
     /// Secrets of backends.
     pub handles: CredentialHandles,
+    /// Who owns what.
+    pub registry: Arc<Registry>,
 }
 
 /// The policy enforcement point without its network side.
@@ -156,6 +159,11 @@ impl Gate {
     /// Key sets of issuers.
     pub fn keys(&self) -> &Arc<KeySetRegistry> {
         &self.parts.keys
+    }
+
+    /// Who owns what.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.parts.registry
     }
 
     /// The present time.

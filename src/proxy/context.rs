@@ -132,9 +132,11 @@ mod tests {
     use crate::clock::{SharedClock, SystemClock};
     use crate::identity::jwks::{JwksSettings, KeySetRegistry};
     use crate::identity::{ReplayGuard, TokenCache};
+    use crate::ownership::Registry;
     use crate::pipeline::{CredentialHandles, GateParts, GateSettings};
     use crate::policy::{PolicyDirectory, compile};
     use crate::secret::SecretResolver;
+    use crate::state::MemoryStore;
     use crate::telemetry::Metrics;
 
     /// A gate with a real audit log in `folder`.
@@ -161,6 +163,7 @@ mod tests {
             tokens: Arc::new(TokenCache::new(64)),
             replays: ReplayGuard::new(64),
             handles: CredentialHandles::new(folder),
+            registry: Registry::new(Arc::new(MemoryStore::default()), Arc::clone(&clock), 64),
             clock,
         };
         Gate::new(parts, snapshot).unwrap()
