@@ -16,6 +16,7 @@ mod compile;
 mod decide;
 mod directory;
 mod document;
+mod ownership;
 mod problem;
 pub mod reload;
 mod router;
@@ -25,6 +26,10 @@ pub use check::{Summary, check, render_json, render_text};
 pub use compile::compile;
 pub use decide::{AuthorizeOutcome, authorize, tenant_status};
 pub use directory::{MAX_FILE_BYTES, MAX_FILES, PolicyDirectory, PolicyFile};
+pub use ownership::{
+    Access, CreatesRule, ErrorShape, IdForm, ListRule, OwnerScope, ResourceRule, StatedAbsence,
+    UnknownResource,
+};
 pub use problem::{Position, Problem, ProblemKind};
 pub use router::{RouteConflict, RouteMatch, Router};
 pub use snapshot::*;

@@ -16,7 +16,7 @@ pub struct Router {
 /// The routes that share one path template, by method.
 #[derive(Clone, Debug, Default)]
 struct PathEntry {
-    by_method: HashMap<Method, Arc<RoutePolicy>>,
+    by_method: HashMap<Method, Vec<Arc<RoutePolicy>>>,
     allow: Arc<str>,
 }
 
@@ -25,8 +25,11 @@ struct PathEntry {
 pub enum RouteMatch<'router, 'path> {
     /// A route, with the parameters of its path.
     Found {
-        /// The route.
+        /// The route; the first of those that share path and method.
         route: &'router Arc<RoutePolicy>,
+        /// All that share path and method, where the body's JSON-RPC method tells them apart
+        /// ([`RoutePolicy::rpc_methods`]); just the one route otherwise.
+        siblings: &'router [Arc<RoutePolicy>],
         /// `{name}` to its raw text in the path.
         params: matchit::Params<'router, 'path>,
     },
@@ -47,6 +50,16 @@ pub enum RouteConflict {
     Taken {
         /// The method.
         method: Method,
+        /// The other route.
+        by: Arc<str>,
+    },
+    /// Another route of this path and method is for the same JSON-RPC method, or differs in what
+    /// has to be known before the body is read.
+    #[error(
+        "beside the route `{by}`, which has this path and method, it needs other `rpc_methods` and \
+         the same `credentials`, `tenant_from`, `path_allows`, `public` and `body_bytes`"
+    )]
+    Sibling {
         /// The other route.
         by: Arc<str>,
     },
@@ -74,15 +87,10 @@ impl Router {
                 .entry(&route.path)
                 .or_insert((index, PathEntry::default()));
             for method in &route.methods {
-                match entry.by_method.get(method) {
-                    Some(other) => {
-                        let method = method.clone();
-                        let by = Arc::clone(&other.name);
-                        conflicts.push((index, RouteConflict::Taken { method, by }));
-                    }
-                    None => {
-                        entry.by_method.insert(method.clone(), Arc::clone(route));
-                    }
+                let siblings = entry.by_method.entry(method.clone()).or_default();
+                match in_the_way(siblings, route, method) {
+                    Some(conflict) => conflicts.push((index, conflict)),
+                    None => siblings.push(Arc::clone(route)),
                 }
             }
         }
@@ -109,14 +117,16 @@ impl Router {
             return RouteMatch::NotFound;
         };
         let entry = found.value;
-        let route = entry.by_method.get(method).or_else(|| {
+        let siblings = entry.by_method.get(method).or_else(|| {
             (method == Method::HEAD)
                 .then(|| entry.by_method.get(&Method::GET))
                 .flatten()
         });
-        match route {
+        let siblings = siblings.map(Vec::as_slice).unwrap_or_default();
+        match siblings.first() {
             Some(route) => RouteMatch::Found {
                 route,
+                siblings,
                 params: found.params,
             },
             None => RouteMatch::MethodNotAllowed {
@@ -129,6 +139,31 @@ impl Router {
 /// Whether a route with these methods takes `method`; GET includes HEAD.
 pub(super) fn serves(methods: &[Method], method: &Method) -> bool {
     methods.contains(method) || (method == Method::HEAD && methods.contains(&Method::GET))
+}
+
+/// Why a route can't stand beside those of its path and method, if it can't.
+fn in_the_way(
+    siblings: &[Arc<RoutePolicy>],
+    route: &RoutePolicy,
+    method: &Method,
+) -> Option<RouteConflict> {
+    siblings.iter().find_map(|other| {
+        let by = Arc::clone(&other.name);
+        if other.rpc_methods.is_empty() || route.rpc_methods.is_empty() {
+            let method = method.clone();
+            return Some(RouteConflict::Taken { method, by });
+        }
+        let shared = other
+            .rpc_methods
+            .iter()
+            .any(|name| route.rpc_methods.contains(name));
+        let alike = other.credentials == route.credentials
+            && other.tenant_from == route.tenant_from
+            && other.path_allows == route.path_allows
+            && other.public == route.public
+            && other.body_bytes == route.body_bytes;
+        (shared || !alike).then_some(RouteConflict::Sibling { by })
+    })
 }
 
 /// The `Allow` value of a path (RFC 9110 section 10.2.1), in alphabetical order.

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use http::Method;
 
+use super::ownership::{
+    CreatesRule, ErrorShape, ListRule, ResourceRule, StatedAbsence, UnknownResource,
+};
 use crate::identity::RoutePattern;
 use crate::identity::settings::{
     ApiKeySettings, ClientCertificateSettings, DevelopmentSettings, IssuerSettings, WebhookSettings,
@@ -192,6 +195,24 @@ pub enum Extractor {
     Header(String),
     /// A place in a JSON body (RFC 6901 reference tokens; `*` is every element of an array).
     Body(Vec<String>),
+    /// A field of an url-encoded or multipart form.
+    Form(String),
+    /// A place in the data of a server-sent event.
+    Event(Vec<String>),
+    /// A claim of the caller's token.
+    Claim(String),
+}
+
+impl Extractor {
+    /// Whether it takes from a request's body.
+    pub fn reads_body(&self) -> bool {
+        match self {
+            Self::Body(_) | Self::Form(_) => true,
+            Self::Path(_) | Self::Query(_) | Self::Header(_) | Self::Event(_) | Self::Claim(_) => {
+                false
+            }
+        }
+    }
 }
 
 /// Where a credential may stand in a request of a route.
@@ -234,6 +255,22 @@ pub struct RoutePolicy {
     pub tenant_from: Vec<Extractor>,
     /// The answer must not name another tenant here.
     pub guard_tenant: Vec<Extractor>,
+    /// Ids the request names.
+    pub resources: Vec<ResourceRule>,
+    /// What becomes of an id without a known owner.
+    pub unknown: UnknownResource,
+    /// Ids the answer mints.
+    pub creates: Vec<CreatesRule>,
+    /// A success releases the ids of the request.
+    pub deletes: bool,
+    /// The answer lists resources.
+    pub list: Option<ListRule>,
+    /// The backend's words for what does not exist, stated.
+    pub not_found: Option<StatedAbsence>,
+    /// In whose words refusals are written.
+    pub errors: ErrorShape,
+    /// The JSON-RPC methods this route is for; empty is all of its path.
+    pub rpc_methods: Vec<Arc<str>>,
     /// Where a credential may stand.
     pub credentials: Vec<CredentialPlace>,
     /// Ambiguous spellings the backend needs.
@@ -251,14 +288,21 @@ pub struct RoutePolicy {
 impl RoutePolicy {
     /// Whether the request body has to be read before the decision.
     pub fn needs_request_body(&self) -> bool {
-        self.tenant_from
-            .iter()
-            .any(|extractor| matches!(extractor, Extractor::Body(_)))
+        let ids = self.resources.iter().flat_map(|rule| &rule.ids);
+        !self.rpc_methods.is_empty()
+            || self
+                .tenant_from
+                .iter()
+                .chain(ids)
+                .any(Extractor::reads_body)
     }
 
     /// Whether the answer's body has to be read before its status is sent.
     pub fn needs_response_body(&self) -> bool {
+        let minted = self.creates.iter().flat_map(|rule| &rule.ids);
         !self.guard_tenant.is_empty()
+            || self.list.is_some()
+            || minted.into_iter().any(Extractor::reads_body)
     }
 }
 

@@ -166,7 +166,7 @@ fn a_route_is_read_with_its_defaults() {
 #[test]
 fn the_router_knows_methods_parameters_and_what_a_path_allows() {
     let snapshot = snapshot();
-    let RouteMatch::Found { route, params } =
+    let RouteMatch::Found { route, params, .. } =
         snapshot.router.route(&Method::HEAD, "/sessions/a%2Fb")
     else {
         panic!("GET serves HEAD");

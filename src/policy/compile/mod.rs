@@ -170,9 +170,9 @@ impl Compiler<'_> {
             if let Some(entry) = entries.get(index) {
                 let kind = match conflict {
                     RouteConflict::Template(_) => ProblemKind::BadValue,
-                    RouteConflict::Taken { .. } | RouteConflict::Overlaps { .. } => {
-                        ProblemKind::Conflict
-                    }
+                    RouteConflict::Taken { .. }
+                    | RouteConflict::Sibling { .. }
+                    | RouteConflict::Overlaps { .. } => ProblemKind::Conflict,
                 };
                 self.report
                     .add(&entry.path.place, kind, conflict.to_string());

@@ -224,13 +224,41 @@ impl<'a> Fields<'a> {
             self.wrong_type(&found, "a table");
             return None;
         };
-        Some(Fields::new(
+        Some(self.inner(key, table, &found.place))
+    }
+
+    /// One nested table or a list of them; absent is empty.
+    pub(super) fn tables(&self, key: &'static str) -> Vec<Fields<'a>> {
+        let Some(found) = self.find(key) else {
+            return Vec::new();
+        };
+        let DeValue::Array(items) = found.value else {
+            return self.table(key).into_iter().collect();
+        };
+        let mut tables = Vec::new();
+        for item in items.iter() {
+            let mut place = found.place.clone();
+            place.offset = item.span().start;
+            let item = Located {
+                value: item.get_ref(),
+                place,
+            };
+            match item.value {
+                DeValue::Table(table) => tables.push(self.inner(key, table, &item.place)),
+                _ => self.wrong_type(&item, "a table"),
+            }
+        }
+        tables
+    }
+
+    fn inner(&self, key: &str, table: &'a DeTable<'a>, place: &Place) -> Fields<'a> {
+        Fields::new(
             self.report,
             table,
-            &found.place.source,
-            found.place.offset,
+            &place.source,
+            place.offset,
             format!("{} {key}", self.place.section).into(),
-        ))
+        )
     }
 
     /// Reads a text as something, reporting why it is not.

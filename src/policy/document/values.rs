@@ -29,8 +29,19 @@ pub(super) enum ValueError {
     Claim,
     #[error("`{0}` is not the name of a header")]
     Header(String),
-    #[error("`{0}` is not `path:NAME`, `query:NAME`, `header:NAME` or `body:/json/pointer`")]
+    #[error(
+        "`{0}` is not `path:NAME`, `query:NAME`, `header:NAME`, `body:/json/pointer`, `form:NAME`, \
+         `event:/json/pointer` or `claim:NAME`"
+    )]
     Extractor(String),
+    #[error(
+        "the array of items is at `body:/json/pointer`, or `body:` where it is the whole answer"
+    )]
+    Items,
+    #[error("a media type such as `application/json` is needed")]
+    MediaType,
+    #[error("the name of a JSON-RPC method is 1 to 128 visible characters")]
+    RpcMethod,
     #[error("`{0}` is not `bearer`, `api_key`, `client_certificate` or `query:NAME`")]
     Credential(String),
     #[error("64 hexadecimal digits are needed")]
@@ -155,7 +166,19 @@ pub(super) fn extractor(text: &str) -> Result<Extractor, ValueError> {
         "query" => Ok(Extractor::Query(rest.to_owned())),
         "header" => Ok(Extractor::Header(header(rest)?)),
         "body" => Ok(Extractor::Body(pointer(rest)?)),
+        "form" => Ok(Extractor::Form(rest.to_owned())),
+        "event" => Ok(Extractor::Event(pointer(rest)?)),
+        "claim" => Ok(Extractor::Claim(rest.to_owned())),
         _ => Err(unknown()),
+    }
+}
+
+/// A method of JSON-RPC 2.0 (section 4).
+pub(super) fn rpc_method(text: &str) -> Result<Arc<str>, ValueError> {
+    if (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(text.into())
+    } else {
+        Err(ValueError::RpcMethod)
     }
 }
 

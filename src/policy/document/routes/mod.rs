@@ -1,14 +1,17 @@
 //! `[[routes]]`: what is served, by whom, for whom.
 
+mod ownership;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
 
+use self::ownership::{OwnershipKeys, check_parameter};
 use super::reader::Fields;
 use super::tenants::MAX_BODY_BYTES;
 use super::{bare, values};
-use crate::policy::problem::{Located, ProblemKind, closest};
+use crate::policy::problem::{Located, ProblemKind};
 use crate::policy::{CredentialPlace, Extractor, PathAllowances, RoutePolicy, UpstreamPolicy};
 
 /// Longest wait for an answer to begin when the file does not say, in seconds.
@@ -21,28 +24,22 @@ const STREAM_IDLE_SECONDS: u64 = 300;
 const MAX_SECONDS: u64 = 86_400;
 
 /// Keys of the format that this version can't honour.
-const NOT_YET: [&str; 11] = [
-    "resource",
-    "creates",
-    "deletes",
-    "list",
-    "set",
-    "prefix",
-    "remove",
-    "unknown",
-    "cost",
-    "serialize",
-    "mcp",
-];
+const NOT_YET: [&str; 6] = ["set", "prefix", "remove", "cost", "serialize", "mcp"];
 
 /// Keys that mean nothing where no credential is asked.
-const NOT_PUBLIC: [&str; 6] = [
+const NOT_PUBLIC: [&str; 12] = [
     "roles",
     "scopes",
     "credentials",
     "tenant_from",
     "guard",
     "shared_memory_write",
+    "resource",
+    "unknown",
+    "creates",
+    "deletes",
+    "list",
+    "not_found",
 ];
 
 /// One entry, whose upstream is still only a name.
@@ -60,6 +57,8 @@ pub(in crate::policy) struct RouteEntry {
     websocket: bool,
     tenant_from: Vec<Extractor>,
     guard_tenant: Vec<Extractor>,
+    ownership: OwnershipKeys,
+    rpc_methods: Vec<Arc<str>>,
     credentials: Vec<CredentialPlace>,
     path_allows: PathAllowances,
     timeout: Duration,
@@ -71,7 +70,16 @@ pub(in crate::policy) struct RouteEntry {
 impl RouteEntry {
     /// The route, with the upstream its name stands for.
     pub(in crate::policy) fn to_policy(&self, upstream: Arc<UpstreamPolicy>) -> RoutePolicy {
+        let ownership = self.ownership.clone();
         RoutePolicy {
+            resources: ownership.resources,
+            unknown: ownership.unknown,
+            creates: ownership.creates,
+            deletes: ownership.deletes,
+            list: ownership.list,
+            not_found: ownership.not_found,
+            errors: ownership.errors,
+            rpc_methods: self.rpc_methods.clone(),
             name: Arc::clone(&self.name),
             upstream,
             methods: self.methods.clone(),
@@ -118,6 +126,12 @@ pub(super) fn route(fields: &Fields<'_>) -> Option<RouteEntry> {
         scopes: bare(fields.all_parsed("scopes", values::scope)),
         tenant_from: tenant_from(fields, path.as_ref()),
         guard_tenant: guard_tenant(fields),
+        ownership: ownership::ownership(fields, path.as_ref(), &methods),
+        rpc_methods: bare(
+            fields
+                .some_parsed("rpc_methods", values::rpc_method)
+                .unwrap_or_default(),
+        ),
         credentials: credentials(fields),
         body_bytes: fields.integer("body_bytes", 0..=MAX_BODY_BYTES),
         name: fields.text("name")?.value.into(),
@@ -268,35 +282,24 @@ fn tenant_from(fields: &Fields<'_>, path: Option<&Located<Arc<str>>>) -> Vec<Ext
         .into_iter()
         .filter_map(|text| extractor(fields, text))
         .collect();
-    if let Some(path) = path {
-        let names = parameters(&path.value);
-        for extractor in &found {
-            let Extractor::Path(name) = &extractor.value else {
-                continue;
-            };
-            if !names.contains(name) {
-                fields.report().add_suggesting(
-                    &extractor.place,
-                    ProblemKind::NothingThere,
-                    format!("the path has no parameter `{{{name}}}`"),
-                    closest(name, names.iter().map(String::as_str)),
-                );
-            }
+    for extractor in &found {
+        match &extractor.value {
+            Extractor::Path(name) => check_parameter(fields, extractor, name, path),
+            Extractor::Query(_)
+            | Extractor::Header(_)
+            | Extractor::Body(_)
+            | Extractor::Form(_) => {}
+            Extractor::Event(_) | Extractor::Claim(_) => fields.report().add(
+                &extractor.place,
+                ProblemKind::BadValue,
+                "a request declares a tenant at `path:`, `query:`, `header:`, `body:` or `form:`",
+            ),
         }
     }
     bare(found)
 }
 
 fn extractor(fields: &Fields<'_>, text: Located<&str>) -> Option<Located<Extractor>> {
-    let kind = text.value.split_once(':').map(|(kind, _)| kind);
-    if let Some(kind @ ("form" | "event" | "claim")) = kind {
-        fields.report().add(
-            &text.place,
-            ProblemKind::NotSupportedYet,
-            format!("the extractor `{kind}:` is not supported yet by this version"),
-        );
-        return None;
-    }
     fields.parse(text, values::extractor)
 }
 

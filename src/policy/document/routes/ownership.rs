@@ -1,0 +1,332 @@
+//! `resource`, `creates`, `list` and their kin: what a route says about owned resources.
+
+use std::sync::Arc;
+
+use http::Method;
+
+use super::{extractor, parameters};
+use crate::policy::document::reader::Fields;
+use crate::policy::document::{bare, values};
+use crate::policy::problem::{Located, ProblemKind, closest};
+use crate::policy::{
+    Access, CreatesRule, ErrorShape, Extractor, IdForm, ListRule, OwnerScope, ResourceRule,
+    StatedAbsence, UnknownResource,
+};
+
+/// Everything a route says about ownership.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OwnershipKeys {
+    pub(super) resources: Vec<ResourceRule>,
+    pub(super) unknown: UnknownResource,
+    pub(super) creates: Vec<CreatesRule>,
+    pub(super) deletes: bool,
+    pub(super) list: Option<ListRule>,
+    pub(super) not_found: Option<StatedAbsence>,
+    pub(super) errors: ErrorShape,
+}
+
+/// Reads the keys of one route.
+pub(super) fn ownership(
+    fields: &Fields<'_>,
+    path: Option<&Located<Arc<str>>>,
+    methods: &[Method],
+) -> OwnershipKeys {
+    let resources: Vec<_> = fields
+        .tables("resource")
+        .iter()
+        .filter_map(|table| resource(table, path))
+        .collect();
+    let unknown = fields.choice(
+        "unknown",
+        &[
+            ("deny", UnknownResource::Deny),
+            ("adopt", UnknownResource::Adopt),
+            ("pass", UnknownResource::Pass),
+        ],
+    );
+    let creates: Vec<_> = fields
+        .tables("creates")
+        .iter()
+        .filter_map(creates)
+        .collect();
+    let deletes = fields.flag("deletes", false);
+    let list = fields.table("list").as_ref().and_then(list);
+    let refuse = |message: &str| {
+        fields
+            .report()
+            .add(fields.place(), ProblemKind::Conflict, message);
+    };
+    if fields.has("unknown") && !fields.has("resource") && !fields.has("list") {
+        refuse("`unknown` says what becomes of ids, and neither `resource` nor `list` names any");
+    }
+    if deletes && !fields.has("resource") {
+        refuse("`deletes` releases the ids of the request, and `resource` names none");
+    }
+    if !creates.is_empty() && methods.iter().all(Method::is_safe) {
+        refuse("`creates` is for methods that make something, and these only read");
+    }
+    OwnershipKeys {
+        resources,
+        unknown: unknown.unwrap_or_default(),
+        creates,
+        deletes,
+        list,
+        not_found: not_found(fields),
+        errors: errors(fields),
+    }
+}
+
+fn resource(table: &Fields<'_>, path: Option<&Located<Arc<str>>>) -> Option<ResourceRule> {
+    table.require("kind");
+    table.require("id");
+    let kind = table.parsed("kind", values::name);
+    let ids: Vec<_> = table
+        .one_or_more("id")
+        .into_iter()
+        .filter_map(|text| extractor(table, text))
+        .collect();
+    for id in &ids {
+        let wrong = match &id.value {
+            Extractor::Path(name) => {
+                check_parameter(table, id, name, path);
+                false
+            }
+            Extractor::Query(_)
+            | Extractor::Header(_)
+            | Extractor::Body(_)
+            | Extractor::Form(_) => false,
+            Extractor::Event(_) | Extractor::Claim(_) => true,
+        };
+        if wrong {
+            table.report().add(
+                &id.place,
+                ProblemKind::BadValue,
+                "an id of a request is at `path:`, `query:`, `header:`, `body:` or `form:`",
+            );
+        }
+    }
+    let rule = ResourceRule {
+        form: form(table),
+        claim: table.flag("claim", false),
+        optional: table.flag("optional", false),
+        access: access(table),
+        kind: kind?.value,
+        ids: bare(ids),
+    };
+    (!rule.ids.is_empty()).then_some(rule)
+}
+
+fn creates(table: &Fields<'_>) -> Option<CreatesRule> {
+    table.require("kind");
+    table.require("id");
+    let kind = table.parsed("kind", values::name);
+    let ids: Vec<_> = table
+        .one_or_more("id")
+        .into_iter()
+        .filter_map(|text| extractor(table, text))
+        .collect();
+    for id in &ids {
+        if !matches!(
+            id.value,
+            Extractor::Body(_) | Extractor::Header(_) | Extractor::Event(_)
+        ) {
+            table.report().add(
+                &id.place,
+                ProblemKind::BadValue,
+                "an answer has the id at `body:/json/pointer`, `header:NAME` or `event:/json/pointer`",
+            );
+        }
+    }
+    let rule = CreatesRule {
+        form: form(table),
+        access: access(table),
+        kind: kind?.value,
+        ids: bare(ids),
+    };
+    (!rule.ids.is_empty()).then_some(rule)
+}
+
+fn list(table: &Fields<'_>) -> Option<ListRule> {
+    table.require("kind");
+    table.require("items");
+    let kind = table.parsed("kind", values::name);
+    let items = table.parsed("items", items_pointer);
+    let inside = |key: &'static str| {
+        table.parsed(key, |text| {
+            let items = items.as_ref().map(|items| items.value.as_slice());
+            item_pointer(text, items.unwrap_or_default())
+        })
+    };
+    let id = inside("id");
+    let tenant = inside("tenant");
+    if !table.has("id") && !table.has("tenant") {
+        table.report().add(
+            table.place(),
+            ProblemKind::Missing,
+            "an item is told by its `id`, by the `tenant` it names, or both",
+        );
+    }
+    let totals: Vec<_> = table
+        .one_or_more("total")
+        .into_iter()
+        .filter_map(|text| extractor(table, text))
+        .collect();
+    for total in &totals {
+        if !matches!(total.value, Extractor::Body(_) | Extractor::Header(_)) {
+            table.report().add(
+                &total.place,
+                ProblemKind::BadValue,
+                "a total is at `body:/json/pointer` or `header:NAME`",
+            );
+        }
+    }
+    Some(ListRule {
+        form: form(table),
+        access: access(table),
+        kind: kind?.value,
+        items: items?.value,
+        id: id.map(|id| id.value),
+        tenant: tenant.map(|tenant| tenant.value),
+        totals: bare(totals),
+    })
+}
+
+/// `body:/tasks`, or `body:` for an answer that is the array itself.
+fn items_pointer(text: &str) -> Result<Vec<String>, values::ValueError> {
+    match text.strip_prefix("body:") {
+        Some("") => Ok(Vec::new()),
+        Some(pointer) => values::pointer(pointer),
+        None => Err(values::ValueError::Items),
+    }
+}
+
+/// `/id`, `body:/id`, or the whole way `body:/tasks/*/id`; `body:` alone is the item itself.
+fn item_pointer(text: &str, items: &[String]) -> Result<Vec<String>, values::ValueError> {
+    let text = text.strip_prefix("body:").unwrap_or(text);
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    let pointer = values::pointer(text)?;
+    let inside = pointer
+        .strip_prefix(items)
+        .and_then(|rest| rest.split_first())
+        .filter(|(element, _)| *element == "*")
+        .map(|(_, inside)| inside.to_vec());
+    Ok(inside.unwrap_or(pointer))
+}
+
+fn form(table: &Fields<'_>) -> IdForm {
+    table
+        .choice("as", &[("uuid", IdForm::Uuid), ("exact", IdForm::Exact)])
+        .unwrap_or_default()
+}
+
+fn access(table: &Fields<'_>) -> Access {
+    let scope = table.choice(
+        "owner",
+        &[("tenant", OwnerScope::Tenant), ("user", OwnerScope::User)],
+    );
+    let scope = scope.unwrap_or_default();
+    if scope == OwnerScope::Tenant && table.has("unless_roles") {
+        table.report().add(
+            table.place(),
+            ProblemKind::Conflict,
+            "`unless_roles` excepts from `owner = \"user\"`, which is not said",
+        );
+    }
+    Access {
+        scope,
+        unless_roles: bare(table.all_parsed("unless_roles", values::role)),
+    }
+}
+
+fn not_found(fields: &Fields<'_>) -> Option<StatedAbsence> {
+    let table = fields.table("not_found")?;
+    for key in ["status", "content_type", "body"] {
+        table.require(key);
+    }
+    let status = table.integer("status", 200..=499);
+    let content_type = table.parsed("content_type", media_type);
+    let body = table.text("body");
+    Some(StatedAbsence {
+        status: status.and_then(|status| u16::try_from(status).ok())?,
+        content_type: content_type?.value,
+        body: body?.value.into(),
+    })
+}
+
+fn media_type(text: &str) -> Result<Arc<str>, values::ValueError> {
+    let visible = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    if visible && text.contains('/') {
+        Ok(text.into())
+    } else {
+        Err(values::ValueError::MediaType)
+    }
+}
+
+fn errors(fields: &Fields<'_>) -> ErrorShape {
+    fields
+        .choice(
+            "errors",
+            &[
+                ("problem", ErrorShape::Problem),
+                ("json-rpc", ErrorShape::JsonRpc),
+                ("openai", ErrorShape::OpenAi),
+                ("anthropic", ErrorShape::Anthropic),
+            ],
+        )
+        .unwrap_or_default()
+}
+
+/// Reports a `path:` extractor whose parameter the template does not have.
+pub(super) fn check_parameter(
+    fields: &Fields<'_>,
+    extractor: &Located<Extractor>,
+    name: &str,
+    path: Option<&Located<Arc<str>>>,
+) {
+    let Some(path) = path else {
+        return;
+    };
+    let names = parameters(&path.value);
+    if !names.iter().any(|found| found == name) {
+        fields.report().add_suggesting(
+            &extractor.place,
+            ProblemKind::NothingThere,
+            format!("the path has no parameter `{{{name}}}`"),
+            closest(name, names.iter().map(String::as_str)),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(text: &str) -> Vec<String> {
+        text.split_terminator('/').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_pointer_of_an_item_is_taken_from_the_item_or_the_whole_answer() {
+        let items = tokens("data/tasks");
+        for text in [
+            "/id",
+            "body:/id",
+            "body:/data/tasks/*/id",
+            "/data/tasks/*/id",
+        ] {
+            assert_eq!(item_pointer(text, &items).unwrap(), ["id"], "{text}");
+        }
+        assert_eq!(item_pointer("body:", &items).unwrap(), tokens(""));
+        assert_eq!(item_pointer("/task/id", &items).unwrap(), ["task", "id"]);
+        assert!(item_pointer("id", &items).is_err());
+    }
+
+    #[test]
+    fn an_answer_that_is_the_array_itself_has_an_empty_pointer() {
+        assert_eq!(items_pointer("body:").unwrap(), tokens(""));
+        assert_eq!(items_pointer("body:/tasks").unwrap(), ["tasks"]);
+        assert!(items_pointer("/tasks").is_err());
+    }
+}

@@ -1,0 +1,140 @@
+//! What a route says about owned resources: which ids it takes, mints, releases and lists.
+//!
+//! A resource is a thing on a backend that a tenant owns (a session, task, thread, run, approval,
+//! file). It is known by upstream, kind and id; nothing else of it is the gate's business.
+
+use std::sync::Arc;
+
+use super::{Extractor, RoutePolicy};
+
+/// How two spellings of an id are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum IdForm {
+    /// Byte for byte.
+    #[default]
+    Exact,
+    /// As backends parse a UUID (RFC 9562 section 4): case, hyphens, braces and `urn:uuid:` do not
+    /// count.
+    Uuid,
+}
+
+/// To whom a resource belongs inside its tenant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OwnerScope {
+    /// To everybody of the tenant.
+    #[default]
+    Tenant,
+    /// To the user who made it.
+    User,
+}
+
+/// Who of the owner's tenant reaches a resource.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Everybody, or its user alone.
+    pub scope: OwnerScope,
+    /// Roles for which the tenant's ownership is enough.
+    pub unless_roles: Vec<Arc<str>>,
+}
+
+/// What becomes of an id whose owner nobody knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum UnknownResource {
+    /// It does not exist.
+    #[default]
+    Deny,
+    /// The caller owns it from now on.
+    Adopt,
+    /// It is nobody's, and everybody reaches it.
+    Pass,
+}
+
+/// `resource`: ids in a request, every one of which has to be the caller's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceRule {
+    /// Kind: `session`.
+    pub kind: Arc<str>,
+    /// Where the ids are; what one of them yields counts, and what another yields counts too.
+    pub ids: Vec<Extractor>,
+    /// How ids are compared.
+    pub form: IdForm,
+    /// Whoever uses a free id first owns it.
+    pub claim: bool,
+    /// A request without an id passes.
+    pub optional: bool,
+    /// Who reaches it.
+    pub access: Access,
+}
+
+/// `creates`: ids that the backend mints in its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreatesRule {
+    /// Kind: `task`.
+    pub kind: Arc<str>,
+    /// Where the answer has them.
+    pub ids: Vec<Extractor>,
+    /// How ids are compared.
+    pub form: IdForm,
+    /// Who reaches an id that was there before.
+    pub access: Access,
+}
+
+/// `list`: an answer that names many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListRule {
+    /// Kind: `task`.
+    pub kind: Arc<str>,
+    /// Reference tokens of the array of items; none is an answer that is the array itself.
+    pub items: Vec<String>,
+    /// Reference tokens of the id inside an item; none is an item that is its id.
+    pub id: Option<Vec<String>>,
+    /// Reference tokens of the tenant an item names inside it.
+    pub tenant: Option<Vec<String>>,
+    /// Where the answer says how many there are: body or header.
+    pub totals: Vec<Extractor>,
+    /// How ids are compared.
+    pub form: IdForm,
+    /// Who reaches the items.
+    pub access: Access,
+}
+
+/// `not_found`: the backend's words for what does not exist, where they can't be learned.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StatedAbsence {
+    /// HTTP status.
+    pub status: u16,
+    /// Media type of the body.
+    pub content_type: Arc<str>,
+    /// The body; `{id}` stands for the id asked for, `{rpc_id}` for the id of a JSON-RPC request.
+    pub body: Arc<str>,
+}
+
+/// In whose words a refusal is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ErrorShape {
+    /// `application/problem+json` (RFC 9457).
+    #[default]
+    Problem,
+    /// A JSON-RPC 2.0 error object.
+    JsonRpc,
+    /// The error object of OpenAI's API.
+    OpenAi,
+    /// The error object of Anthropic's API.
+    Anthropic,
+}
+
+impl RoutePolicy {
+    /// Whether the answer's head or body teaches the gate something or has to be changed, so that
+    /// the gate drives the exchange itself.
+    pub fn reads_answer(&self) -> bool {
+        !self.guard_tenant.is_empty()
+            || !self.creates.is_empty()
+            || self.list.is_some()
+            || self.deletes
+    }
+
+    /// Whether the request names resources.
+    pub fn names_resources(&self) -> bool {
+        !self.resources.is_empty()
+    }
+}
