@@ -145,6 +145,7 @@ impl Someone {
             decision: RecordedDecision::Permit,
             reason: "ok",
             rule: None,
+            alert: None,
             enforced: true,
             would_deny: &[],
             declared_tenant: None,

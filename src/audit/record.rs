@@ -51,6 +51,8 @@ pub struct RequestRecord<'a> {
     pub reason: &'a str,
     /// The rule that decided.
     pub rule: Option<&'a str>,
+    /// Why an operator has to look; left out of the record when there is no reason.
+    pub alert: Option<&'a str>,
     /// `false` where the decision was recorded without being enforced.
     pub enforced: bool,
     /// Shadow rules that would have refused; left out of the record when empty.
@@ -192,6 +194,9 @@ impl RequestRecord<'_> {
         } else {
             b",\"enforced\":false"
         });
+        if let Some(alert) = self.alert {
+            text(out, b",\"alert\":", alert);
+        }
         if !self.would_deny.is_empty() {
             list(out, b",\"would_deny\":", self.would_deny);
         }
@@ -432,6 +437,7 @@ mod tests {
                 decision: RecordedDecision::Deny,
                 reason: &text,
                 rule: flag.then_some(&text),
+                alert: flag.then_some("foreign_answer"),
                 enforced: flag,
                 would_deny: &names,
                 declared_tenant: flag.then_some(&raw),
@@ -463,6 +469,7 @@ mod tests {
             });
             if flag {
                 expected["resource"] = json!({ "kind": "session", "id": text });
+                expected["alert"] = json!("foreign_answer");
                 expected["status"] = json!(small);
                 expected["upstream_status"] = json!(small);
                 expected["tokens"] = json!({ "input": number, "output": 0, "cache_read": 1 });

@@ -31,6 +31,9 @@ pub enum DenialCode {
     /// The same for any other method.
     TenantMismatch,
     NotFound,
+    /// The backend's answer names what belongs to another: the caller learns no more than from
+    /// [`Self::NotFound`], and the operator is alerted.
+    ForeignAnswer,
     MethodNotAllowed,
     BodyTooLarge,
     EncodingUnsupported,
@@ -38,7 +41,7 @@ pub enum DenialCode {
 
 impl DenialCode {
     /// Every code, for tests and documentation.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::RequestRejected,
         Self::RequestTimeout,
         Self::TenantRequired,
@@ -56,6 +59,7 @@ impl DenialCode {
         Self::TenantMismatchRead,
         Self::TenantMismatch,
         Self::NotFound,
+        Self::ForeignAnswer,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
         Self::EncodingUnsupported,
@@ -88,7 +92,7 @@ impl DenialCode {
             Self::TenantSuspended => ("tenant_suspended", 403, "The tenant is suspended"),
             Self::TenantMismatchRead => ("tenant_mismatch", 404, "Not found"),
             Self::TenantMismatch => ("tenant_mismatch", 403, "The request names another tenant"),
-            Self::NotFound => ("not_found", 404, "Not found"),
+            Self::NotFound | Self::ForeignAnswer => ("not_found", 404, "Not found"),
             Self::MethodNotAllowed => ("method_not_allowed", 405, "The method is not allowed"),
             Self::BodyTooLarge => ("body_too_large", 413, "The request body is too large"),
             Self::EncodingUnsupported => (
@@ -165,6 +169,7 @@ impl Denial {
             | DenialCode::TenantMismatchRead
             | DenialCode::TenantMismatch
             | DenialCode::NotFound
+            | DenialCode::ForeignAnswer
             | DenialCode::MethodNotAllowed
             | DenialCode::BodyTooLarge
             | DenialCode::EncodingUnsupported => return None,

@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::HeaderValue;
 
-use super::admit::is_coded;
 use super::generation::Generation;
-use crate::decision::{DenialCode, Failure, FailureCode, Refusal};
+use super::ownership::NamedResource;
 use crate::identity::webhook::VerifiedDelivery;
 use crate::identity::{Principal, ReplayGuard};
-use crate::inspect::json::{self, Limits, Scalar};
-use crate::policy::{Extractor, RoutePolicy};
+use crate::policy::RoutePolicy;
 
 /// What becomes of the caller's credential.
 #[derive(Clone, Debug)]
@@ -35,6 +32,7 @@ pub struct Admission {
     pub(super) body_limit: u64,
     pub(super) upgrade: bool,
     pub(super) delivery: Option<VerifiedDelivery>,
+    pub(super) resources: Vec<NamedResource>,
 }
 
 impl Admission {
@@ -68,6 +66,11 @@ impl Admission {
         self.upgrade
     }
 
+    /// The things of the caller's that the request names.
+    pub fn resources(&self) -> &[NamedResource] {
+        &self.resources
+    }
+
     /// Further headers that say who calls on some backend, in lower case.
     pub fn machine_headers(&self) -> &[MachineHeaders] {
         self.generation.machine_headers()
@@ -85,55 +88,6 @@ impl Admission {
         {
             hook.release(delivery, replays);
         }
-    }
-
-    /// Holds an answer that was read whole against the route's guard.
-    ///
-    /// # Errors
-    /// `not_found` when it names another tenant; `upstream_unreadable` when a success can't be read.
-    pub fn judge_answer(
-        &self,
-        status: StatusCode,
-        headers: &HeaderMap,
-        body: &Bytes,
-    ) -> Result<(), Refusal> {
-        let Some(principal) = &self.principal else {
-            return Ok(());
-        };
-        // An answer without content names nobody.
-        if status == StatusCode::NO_CONTENT {
-            return Ok(());
-        }
-        let unreadable = |why: &str| {
-            let log = format!(
-                "route `{}` guards its answers, and this one {why}",
-                self.route.name
-            );
-            Refusal::from(Failure::logged(FailureCode::UpstreamUnreadable, log))
-        };
-        if is_coded(headers) {
-            return Err(unreadable("is compressed"));
-        }
-        for extractor in &self.route.guard_tenant {
-            let Extractor::Body(pointer) = extractor else {
-                continue;
-            };
-            match json::pointer_values(body, pointer, &Limits::default()) {
-                Ok(values) => {
-                    let own = principal.tenant().as_str();
-                    if values
-                        .iter()
-                        .any(|value| !matches!(value, Scalar::Text(tenant) if tenant == own))
-                    {
-                        return Err(DenialCode::NotFound.into());
-                    }
-                }
-                // An error page need not be JSON; what a success says has to be readable.
-                Err(_) if !status.is_success() => {}
-                Err(fault) => return Err(unreadable(&fault.to_string())),
-            }
-        }
-        Ok(())
     }
 }
 

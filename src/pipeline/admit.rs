@@ -8,17 +8,17 @@ use http::{HeaderMap, Method, header};
 use super::admission::{Admission, AuthorizationOut};
 use super::canonical::CanonicalTarget;
 use super::credentials::{self, Presented};
+use super::extract::{Found, Source};
 use super::generation::Generation;
-use super::identity_headers;
+use super::ownership::{self, Held, NamedResource};
 use super::trail::Trail;
-use super::{Call, Gate, PeerFacts, declared_tenant, query};
+use super::{Call, Gate, PeerFacts, declared_tenant, identity_headers, query, rpc};
 use crate::decision::{Denial, DenialCode, Failure, FailureCode, Refusal};
 use crate::identity::Principal;
 use crate::identity::webhook::{VerifiedDelivery, Webhook};
-use crate::inspect::json::{self, Limits, Scalar};
 use crate::policy::{
-    CredentialPlace, Extractor, PathAllowances, RouteMatch, RoutePolicy, UpstreamAuthorization,
-    authorize, tenant_status,
+    CredentialPlace, PathAllowances, RouteMatch, RoutePolicy, UpstreamAuthorization, authorize,
+    tenant_status,
 };
 
 /// What a call of [`Gate::admit`] came to, short of a refusal.
@@ -31,6 +31,29 @@ pub enum Step {
         /// Largest body, in bytes.
         limit: u64,
     },
+    /// The request names what does not exist for this caller: it gets the backend's words for that.
+    Absent(Absence),
+}
+
+/// A request that names what does not exist for its caller.
+#[derive(Debug)]
+pub struct Absence {
+    /// What would have been admitted. It may only go to the backend with other ids in it.
+    pub(super) admission: Arc<Admission>,
+    /// The ids that are not the caller's; never empty.
+    pub(super) denied: Vec<NamedResource>,
+}
+
+impl Absence {
+    /// The route that was asked.
+    pub fn route(&self) -> &Arc<RoutePolicy> {
+        &self.admission.route
+    }
+
+    /// The ids that are not the caller's.
+    pub fn denied(&self) -> &[NamedResource] {
+        &self.denied
+    }
 }
 
 impl Gate {
@@ -76,8 +99,12 @@ impl Gate {
         let target = CanonicalTarget::parse(call.target)
             .map_err(|fault| Denial::because(DenialCode::RequestRejected, fault.to_string()))?;
 
-        let (route, params) = match snapshot.router.route(call.method, target.path()) {
-            RouteMatch::Found { route, params } => (route, params),
+        let (route, siblings, params) = match snapshot.router.route(call.method, target.path()) {
+            RouteMatch::Found {
+                route,
+                siblings,
+                params,
+            } => (route, siblings, params),
             // An ambiguous path is refused as such where no route took it as it stands.
             RouteMatch::MethodNotAllowed { .. } | RouteMatch::NotFound
                 if target.permitted_by(&PathAllowances::default()).is_err() =>
@@ -100,7 +127,7 @@ impl Gate {
             .permitted_by(&route.path_allows)
             .map_err(|fault| Denial::because(DenialCode::RequestRejected, fault.to_string()))?;
         let upgrade = asks_for_upgrade(call.headers);
-        if upgrade && route.needs_response_body() {
+        if upgrade && route.reads_answer() {
             return Err(
                 Denial::because(DenialCode::RequestRejected, "the route takes no upgrade").into(),
             );
@@ -118,6 +145,7 @@ impl Gate {
                 body_limit: body_limit(route, snapshot.defaults.body_bytes, None),
                 upgrade,
                 delivery: None,
+                resources: Vec::new(),
             })))
             .inspect(|_| trail.admitted = true);
         }
@@ -154,14 +182,19 @@ impl Gate {
             snapshot.defaults.body_bytes,
             limits.and_then(|limits| limits.body_bytes),
         );
-        let wants_body = route.needs_request_body();
-        let in_body = match (wants_body, body) {
-            (false, _) => Vec::new(),
-            (true, Some(body)) => tenants_in_body(route, call.headers, body)?,
-            (true, None) => Vec::new(),
+        let source = Source {
+            call,
+            target: &target,
+            params: &params,
+            body,
         };
-        let mut declared = declared_elsewhere(route, call, &target, &params, trail)?;
-        declared.values.extend(in_body);
+        let route = match rpc::among(route, siblings, &source)? {
+            Some(route) => route,
+            None => return Ok(Step::NeedsBody { limit }),
+        };
+        trail.route = Some(Arc::clone(route));
+        let wants_body = route.needs_request_body();
+        let declared = declared_elsewhere(route, &source, trail)?;
         let other = declared
             .values
             .iter()
@@ -194,8 +227,17 @@ impl Gate {
         }
 
         let authorization = self.authorization_out(route, &principal)?;
-        trail.admitted = true;
-        Ok(Step::Admitted(Arc::new(Admission {
+        let held = match route.names_resources() {
+            // Boxed, because most requests name nothing, and the future of every one would carry it.
+            true => Box::pin(ownership::hold(self.registry(), route, &principal, source)).await?,
+            false => Held::All(Vec::new()),
+        };
+        let (resources, denied) = match held {
+            Held::All(resources) => (resources, Vec::new()),
+            Held::Not(denied) => (Vec::new(), denied),
+        };
+        trail.resource = resources.first().or(denied.first()).cloned();
+        let admission = Arc::new(Admission {
             generation: Arc::clone(generation),
             route: Arc::clone(route),
             target: query_without_identity(&target, Some(&principal), route),
@@ -204,7 +246,14 @@ impl Gate {
             body_limit: limit,
             upgrade,
             delivery: delivery.take().map(|(_, verified)| verified),
-        })))
+            resources,
+        });
+        if denied.is_empty() {
+            trail.admitted = true;
+            Ok(Step::Admitted(admission))
+        } else {
+            Ok(Step::Absent(Absence { admission, denied }))
+        }
     }
 
     async fn authenticate(
@@ -284,75 +333,28 @@ struct Declared<'call> {
 
 fn declared_elsewhere<'call>(
     route: &RoutePolicy,
-    call: &Call<'call>,
-    target: &CanonicalTarget<'call>,
-    params: &matchit::Params<'_, 'call>,
+    source: &Source<'call, '_>,
     trail: &mut Trail,
 ) -> Result<Declared<'call>, Refusal> {
-    let header =
-        identity_headers::declared(call.headers).inspect_err(|_| trail.declared_tenant = None)?;
+    let header = identity_headers::declared(source.call.headers)
+        .inspect_err(|_| trail.declared_tenant = None)?;
     let mut values = Vec::new();
     values.extend(header.map(|declared| Cow::Borrowed(declared.value)));
-    if let Some(text) = target.query() {
+    if let Some(text) = source.target.query() {
         values.extend(query::tenant_values(text));
     }
     for extractor in &route.tenant_from {
-        match extractor {
-            Extractor::Path(name) => {
-                values.extend(params.get(name).map(super::canonical::decode_segment))
+        for value in source.values(extractor)? {
+            match value {
+                Found::Text(tenant) => values.push(tenant),
+                Found::Null | Found::Other => return Err(DenialCode::TenantInvalid.into()),
             }
-            Extractor::Query(name) => {
-                values.extend(
-                    target
-                        .query()
-                        .into_iter()
-                        .flat_map(|text| query::values_of(text, name)),
-                );
-            }
-            Extractor::Header(name) => {
-                for value in call.headers.get_all(name.as_str()) {
-                    let text = value
-                        .to_str()
-                        .map_err(|_not_ascii| Denial::new(DenialCode::TenantInvalid))?;
-                    values.push(Cow::Borrowed(text));
-                }
-            }
-            Extractor::Body(_) => {}
         }
     }
     Ok(Declared {
         values,
         header_present: header.is_some_and(|declared| declared.exact),
     })
-}
-
-fn tenants_in_body(
-    route: &RoutePolicy,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Vec<Cow<'static, str>>, Refusal> {
-    if is_coded(headers) {
-        let detail = "the route reads the body, so it has to come without a content coding";
-        return Err(Denial::because(DenialCode::EncodingUnsupported, detail).into());
-    }
-    let mut values = Vec::new();
-    for extractor in &route.tenant_from {
-        let Extractor::Body(pointer) = extractor else {
-            continue;
-        };
-        let found = json::pointer_values(body, pointer, &Limits::default()).map_err(|fault| {
-            Denial::because(DenialCode::RequestRejected, format!("the body: {fault}"))
-        })?;
-        for value in found {
-            match value {
-                Scalar::Text(tenant) => values.push(Cow::Owned(tenant)),
-                Scalar::Null | Scalar::Bool(_) | Scalar::Number(_) | Scalar::Container => {
-                    return Err(DenialCode::TenantInvalid.into());
-                }
-            }
-        }
-    }
-    Ok(values)
 }
 
 /// The target without what says who calls: the query credential goes, `tenant` in every spelling

@@ -5,15 +5,19 @@
 
 mod admission;
 mod admit;
+mod answer;
 pub mod canonical;
 mod credentials;
 pub mod declared_tenant;
+mod extract;
 pub mod framing;
 mod gate;
 mod generation;
 mod handles;
 pub mod identity_headers;
+mod ownership;
 pub mod query;
+mod rpc;
 pub mod trace_context;
 mod trail;
 
@@ -22,10 +26,12 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, header};
 
 pub use admission::{Admission, AuthorizationOut, MachineHeaders};
-pub use admit::Step;
+pub use admit::{Absence, Step};
+pub use answer::Answer;
 pub use gate::{Gate, GateParts, GateSettings, InstallError};
 pub use generation::Generation;
 pub use handles::{CredentialHandles, HandleError};
+pub use ownership::NamedResource;
 pub use trail::Trail;
 
 use crate::identity::client_certificate::CertificateFacts;

@@ -8,12 +8,14 @@ use std::time::Instant;
 
 use http::{HeaderMap, Method};
 
+use super::ownership::NamedResource;
 use super::trace_context::{RequestId, TraceContext};
 use crate::audit::{
-    AuditLog, AuditUnavailable, Caller, RecordedDecision, RecordedPath, RequestRecord, Ticket,
+    AuditLog, AuditUnavailable, Caller, RecordedDecision, RecordedPath, RecordedResource,
+    RequestRecord, Ticket,
 };
 use crate::clock::Timestamp;
-use crate::decision::Refusal;
+use crate::decision::{DenialCode, Refusal};
 use crate::identity::Principal;
 use crate::policy::{Revision, RoutePolicy};
 use crate::telemetry::RequestFacts;
@@ -49,6 +51,8 @@ pub struct Trail {
     pub(super) principal: Option<Arc<Principal>>,
     pub(super) declared_tenant: Option<String>,
     pub(super) rule: Option<Arc<str>>,
+    pub(super) resource: Option<NamedResource>,
+    alert: Option<&'static str>,
     pub(super) would_deny: Vec<Arc<str>>,
     pub(super) admitted: bool,
     ending: Ending,
@@ -58,6 +62,9 @@ pub struct Trail {
     bytes_out: u64,
     recorded: bool,
 }
+
+/// The alert about an answer that names what belongs to another.
+const FOREIGN_ANSWER: &str = "foreign_answer";
 
 /// Longest unrouted path that is recorded, in bytes.
 const MAX_PATH: usize = 512;
@@ -77,6 +84,8 @@ impl Trail {
             principal: None,
             declared_tenant: None,
             rule: None,
+            resource: None,
+            alert: None,
             would_deny: Vec::new(),
             admitted: false,
             ending: Ending::Open,
@@ -164,6 +173,7 @@ impl Trail {
             if denial.rule.is_some() {
                 self.rule.clone_from(&denial.rule);
             }
+            self.alert = (denial.code == DenialCode::ForeignAnswer).then_some(FOREIGN_ANSWER);
         }
         self.ending = Ending::Refused(refusal.code());
         self.status = Some(refusal.status());
@@ -277,12 +287,16 @@ impl Trail {
             },
             route: route.map(|route| &*route.name),
             action: route.map(|route| &*route.action),
-            resource: None,
+            resource: self.resource.as_ref().map(|named| RecordedResource {
+                kind: &named.kind,
+                id: &named.text,
+            }),
             tool: None,
             model: None,
             decision: self.decision(),
             reason: self.reason(),
             rule: self.rule.as_deref(),
+            alert: self.alert,
             enforced: true,
             would_deny: &self.would_deny,
             declared_tenant: self.declared_tenant.as_deref().map(str::as_bytes),

@@ -192,6 +192,10 @@ impl Carrier {
                         captured,
                     }));
                 }
+                Ok(Step::Absent(_absence)) => {
+                    respond::refuse(session, exchange, &DenialCode::NotFound.into()).await?;
+                    return Ok(None);
+                }
                 Ok(Step::NeedsBody { limit }) => {
                     match self.capture(session, exchange, limit).await {
                         Ok(body) => captured = Some(body),
@@ -241,7 +245,7 @@ impl Carrier {
             return Ok(Some(None));
         }
         let short = declared_length(session).is_some_and(|length| length <= SHORT_BODY);
-        if short || admission.route().needs_response_body() {
+        if short || admission.route().reads_answer() {
             return self
                 .capture(session, exchange, admission.body_limit())
                 .await

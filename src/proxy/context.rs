@@ -41,6 +41,11 @@ impl Exchange {
         }
     }
 
+    /// The gate that serves it.
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
     /// What happened so far.
     pub(super) fn trail(&self) -> &Trail {
         &self.trail

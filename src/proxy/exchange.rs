@@ -11,16 +11,12 @@
 //! ends the exchange with the backend; an answer that breaks off is broken off toward the client
 //! too, never ended as if it were whole.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, StatusCode, Version, header};
+use bytes::Bytes;
+use http::{Method, StatusCode};
 use pingora::connectors::http::Connector;
-use pingora::http::{RequestHeader, ResponseHeader};
-use pingora::protocols::http::HttpTask;
+use pingora::http::RequestHeader;
 use pingora::protocols::http::client::HttpSession as Upstream;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::Peer;
@@ -29,17 +25,18 @@ use pingora_timeout::fast_timeout::fast_timeout;
 
 use super::body::CapturedBody;
 use super::context::Exchange;
+use super::deliver::{bodiless, gone_error, stream_answer};
 use super::memory_budget::MemoryBudget;
 use super::upstreams::Destination;
 use super::{failures, forward, hop, respond};
-use crate::decision::{Failure, FailureCode, Refusal};
+use crate::decision::{FailureCode, Refusal};
 use crate::pipeline::{Admission, Trail};
 
 /// Interim answers (1xx) that are skipped before the exchange is given up.
 const MAX_INTERIM: usize = 8;
 
 /// How an exchange ended early.
-enum Broken {
+pub(super) enum Broken {
     /// Nothing was written to the client: it can still be told.
     Refused(Refusal),
     /// The client left.
@@ -118,7 +115,16 @@ impl Exchanger {
         // served next on the connection would get it for an answer of its own.
         let no_content = session.req_header().method == Method::HEAD || bodiless(answered.status);
         let behind_nothing = upstream.as_http1().is_some() && no_content;
-        let done = if admission.route().needs_response_body() {
+        let learned = match admission.route().reads_answer() {
+            true => admission
+                .learn_from_head(exchange.gate().registry(), answer.status, &answer.headers)
+                .await
+                .map_err(Broken::Refused),
+            false => Ok(()),
+        };
+        let done = if let Err(broken) = learned {
+            Err(broken)
+        } else if admission.route().needs_response_body() {
             self.judge_then_answer(&mut upstream, session, exchange, admission, answer)
                 .await
         } else {
@@ -188,66 +194,6 @@ impl Exchanger {
             }
             return Err(Broken::Refused(failures::of_upstream(&error)));
         }
-    }
-
-    /// Reads the whole answer, holds it against the route's guard, and only then answers.
-    async fn judge_then_answer(
-        &self,
-        upstream: &mut Upstream,
-        session: &mut Session,
-        exchange: &mut Exchange,
-        admission: &Admission,
-        mut answer: ResponseHeader,
-    ) -> Result<(), Broken> {
-        let mut holding = self.budget.holding();
-        let mut whole = BytesMut::new();
-        loop {
-            let chunk = tokio::select! {
-                biased;
-                chunk = upstream.read_response_body() => {
-                    chunk.map_err(|error| Broken::Refused(failures::of_upstream(&error)))?
-                }
-                gone = session.as_downstream_mut().read_body_or_idle(true) => {
-                    return Err(Broken::ClientGone(gone_error(gone)));
-                }
-            };
-            let Some(chunk) = chunk else { break };
-            if (whole.len() + chunk.len()) as u64 > self.answer_bytes {
-                let log = format!(
-                    "the answer is larger than {} bytes and can't be judged",
-                    self.answer_bytes
-                );
-                return Err(Broken::Refused(
-                    Failure::logged(FailureCode::UpstreamUnreadable, log).into(),
-                ));
-            }
-            holding
-                .grow(chunk.len() as u64)
-                .map_err(|_exhausted| Broken::from(FailureCode::Overloaded))?;
-            whole.extend_from_slice(&chunk);
-        }
-        let trailers = trailers_of(upstream).await.map_err(Broken::Torn)?;
-        let whole = whole.freeze();
-        admission
-            .judge_answer(answer.status, &answer.headers, &whole)
-            .map_err(Broken::Refused)?;
-        let head = session.req_header().method == Method::HEAD;
-        if !head && !bodiless(answer.status) {
-            answer.remove_header(&header::TRANSFER_ENCODING);
-            answer
-                .insert_header(header::CONTENT_LENGTH, whole.len())
-                .map_err(|error| Broken::Refused(failures::internal(&error)))?;
-        }
-        let ends = (whole.is_empty() || head || bodiless(answer.status)) && trailers.is_none();
-        let mut tasks = vec![HttpTask::Header(Box::new(answer), ends)];
-        if !ends {
-            exchange.trail_mut().count_out(whole.len());
-            tasks.push(HttpTask::Body(Some(whole), trailers.is_none()));
-        }
-        if let Some(trailers) = trailers {
-            tasks.push(HttpTask::Trailer(Some(Box::new(trailers))));
-        }
-        finish(session, exchange, tasks).await
     }
 }
 
@@ -336,161 +282,4 @@ async fn send_and_wait(
         ErrorType::InvalidHTTPHeader,
         "no final answer among the interim ones",
     )))
-}
-
-/// Writes the answer as it comes: every piece goes out before the next is waited for.
-async fn stream_answer(
-    upstream: &mut Upstream,
-    session: &mut Session,
-    exchange: &mut Exchange,
-    mut answer: ResponseHeader,
-) -> Result<(), Broken> {
-    let bodiless = session.req_header().method == Method::HEAD || bodiless(answer.status);
-    if bodiless || upstream.response_done() {
-        // What an HTTP/2 backend sends behind the head of such an answer (an empty frame that ends
-        // the stream) is not waited for.
-        let tasks = vec![HttpTask::Header(Box::new(answer), true)];
-        return finish(session, exchange, tasks).await;
-    }
-    let framed = answer.headers.contains_key(header::CONTENT_LENGTH);
-    if !framed && session.req_header().version == Version::HTTP_11 {
-        answer
-            .insert_header(header::TRANSFER_ENCODING, "chunked")
-            .map_err(|error| Broken::Refused(failures::internal(&error)))?;
-    }
-    let header = HttpTask::Header(Box::new(answer), false);
-    let mut chunk = match at_once(upstream.read_response_body()).await {
-        // The body's beginning came with the header: both leave in one write.
-        Some(first) => {
-            let first = first.map_err(|error| Broken::Refused(failures::of_upstream(&error)))?;
-            let Some(bytes) = first else {
-                return end(upstream, session, exchange, Some(header)).await;
-            };
-            if upstream.response_done() && upstream.as_http2().is_none() {
-                exchange.trail_mut().count_out(bytes.len());
-                return finish(
-                    session,
-                    exchange,
-                    vec![header, HttpTask::Body(Some(bytes), true)],
-                )
-                .await;
-            }
-            exchange.trail_mut().count_out(bytes.len());
-            write(session, vec![header, HttpTask::Body(Some(bytes), false)]).await?;
-            next_chunk(upstream, session).await?
-        }
-        None => {
-            write(session, vec![header]).await?;
-            next_chunk(upstream, session).await?
-        }
-    };
-    while let Some(bytes) = chunk {
-        exchange.trail_mut().count_out(bytes.len());
-        if upstream.response_done() && upstream.as_http2().is_none() {
-            return finish(session, exchange, vec![HttpTask::Body(Some(bytes), true)]).await;
-        }
-        write(session, vec![HttpTask::Body(Some(bytes), false)]).await?;
-        chunk = next_chunk(upstream, session).await?;
-    }
-    end(upstream, session, exchange, None).await
-}
-
-/// The next piece of the answer, unless the client leaves first.
-async fn next_chunk(
-    upstream: &mut Upstream,
-    session: &mut Session,
-) -> Result<Option<Bytes>, Broken> {
-    tokio::select! {
-        biased;
-        chunk = upstream.read_response_body() => chunk.map_err(Broken::Torn),
-        gone = session.as_downstream_mut().read_body_or_idle(true) => Err(Broken::ClientGone(gone_error(gone))),
-    }
-}
-
-/// Ends an answer whose body is through, with its trailers if it has any.
-async fn end(
-    upstream: &mut Upstream,
-    session: &mut Session,
-    exchange: &mut Exchange,
-    header: Option<HttpTask>,
-) -> Result<(), Broken> {
-    let last = match trailers_of(upstream).await.map_err(Broken::Torn)? {
-        Some(trailers) => HttpTask::Trailer(Some(Box::new(trailers))),
-        None => HttpTask::Body(None, true),
-    };
-    let tasks = header.into_iter().chain([last]).collect();
-    finish(session, exchange, tasks).await
-}
-
-/// Writes the last of an answer. The audit record is handed over first, so that no answer is
-/// complete without one.
-async fn finish(
-    session: &mut Session,
-    exchange: &mut Exchange,
-    tasks: Vec<HttpTask>,
-) -> Result<(), Broken> {
-    if let Some(HttpTask::Header(header, _)) = tasks.first() {
-        exchange.trail_mut().answered(header.status.as_u16());
-        if exchange.record().await.is_err() {
-            return Err(FailureCode::AuditUnavailable.into());
-        }
-    } else if exchange.record().await.is_err() {
-        return Err(Broken::Torn(Error::explain(
-            ErrorType::InternalError,
-            "the audit log can't be written",
-        )));
-    }
-    session
-        .write_response_tasks(tasks)
-        .await
-        .map_err(Broken::ClientGone)?;
-    Ok(())
-}
-
-async fn write(session: &mut Session, tasks: Vec<HttpTask>) -> Result<(), Broken> {
-    session
-        .write_response_tasks(tasks)
-        .await
-        .map_err(Broken::ClientGone)?;
-    Ok(())
-}
-
-async fn trailers_of(upstream: &mut Upstream) -> pingora::Result<Option<HeaderMap>> {
-    let mut trailers = match upstream {
-        Upstream::H2(h2) => h2.read_trailers().await?,
-        Upstream::H1(_) | Upstream::Custom(()) => None,
-    };
-    if let Some(trailers) = &mut trailers {
-        forward::drop_trailer_claims(trailers);
-    }
-    Ok(trailers)
-}
-
-/// Answers that have no body whatever their fields say (RFC 9110 section 6.4.1).
-fn bodiless(status: StatusCode) -> bool {
-    status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
-}
-
-/// What a future has ready at its first poll, if anything. It is dropped otherwise, so it has to be
-/// one that loses nothing by that; reading from a connection is.
-async fn at_once<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|context| {
-        Poll::Ready(match future.as_mut().poll(context) {
-            Poll::Ready(output) => Some(output),
-            Poll::Pending => None,
-        })
-    })
-    .await
-}
-
-/// Why the idle read of a client connection returned: it closed, failed, or sent what it must not.
-fn gone_error(read: pingora::Result<Option<Bytes>>) -> Box<Error> {
-    match read {
-        Err(error) => error,
-        Ok(_) => Error::explain(
-            ErrorType::ConnectionClosed,
-            "the client closed or sent data out of turn",
-        ),
-    }
 }

@@ -111,6 +111,7 @@ pub(crate) fn request(id: &str) -> RequestRecord<'_> {
         decision: RecordedDecision::Permit,
         reason: "ok",
         rule: None,
+        alert: None,
         enforced: true,
         would_deny: &[],
         declared_tenant: None,

@@ -1,0 +1,186 @@
+//! Whose are the things a request names? Asked before a backend hears of it.
+//!
+//! Every id has to be the caller's. One that is not is no 403, which would say that it exists: it
+//! is absent, and the answer is the backend's own for an id that never was.
+
+use std::sync::Arc;
+
+use super::extract::{Found, Source};
+use crate::decision::{Denial, DenialCode, Failure, FailureCode, Refusal, StateUnavailable};
+use crate::identity::Principal;
+use crate::ownership::{Owner, Ownership, Registry, ResourceId, ResourceIdError, ResourceKey};
+use crate::policy::{
+    Access, Extractor, IdForm, OwnerScope, ResourceRule, RoutePolicy, UnknownResource,
+};
+
+/// One id that a request names.
+#[derive(Clone, Debug)]
+pub struct NamedResource {
+    /// What it is to the registry; `None` for what can be no id there, which is nobody's.
+    pub key: Option<ResourceKey>,
+    /// Kind of resource.
+    pub kind: Arc<str>,
+    /// Its spelling in the request.
+    pub text: Arc<str>,
+    /// Where the request has it.
+    pub place: Extractor,
+}
+
+/// What became of the ids of a request.
+#[derive(Debug)]
+pub(super) enum Held {
+    /// Every one is the caller's.
+    All(Vec<NamedResource>),
+    /// Some are not.
+    Not(Vec<NamedResource>),
+}
+
+/// Holds the ids of a request against the registry, and claims the free ones where the route says
+/// that the first to use an id owns it.
+///
+/// # Errors
+/// `request_rejected` where an id is missing or unreadable, `state_unavailable` where nobody can
+/// tell whose it is.
+pub(super) async fn hold(
+    registry: &Registry,
+    route: &RoutePolicy,
+    principal: &Principal,
+    source: Source<'_, '_>,
+) -> Result<Held, Refusal> {
+    let mut named = Vec::new();
+    for rule in &route.resources {
+        for resource in ids(rule, route, &source)? {
+            named.push((rule, resource));
+        }
+    }
+    let keyed = named.iter().filter_map(|(_, it)| it.key.clone());
+    let keys: Vec<ResourceKey> = keyed.collect();
+    let owners = registry.owners(&keys).await.map_err(unavailable)?;
+    let mut owners = owners.iter();
+    let mut denied = Vec::new();
+    let mut free = Vec::new();
+    for (rule, resource) in &named {
+        let Some(key) = &resource.key else {
+            denied.push(resource.clone());
+            continue;
+        };
+        // INVARIANT: one answer for each key, in their order. Were there fewer, the rest is nobody's.
+        match owners.next().unwrap_or(&Ownership::Retired) {
+            Ownership::Owned(owner) if may_reach(owner, &rule.access, principal) => {}
+            Ownership::Owned(_) | Ownership::Retired => denied.push(resource.clone()),
+            Ownership::Unknown if rule.claim => free.push((*rule, resource, key)),
+            Ownership::Unknown => match route.unknown {
+                UnknownResource::Deny => denied.push(resource.clone()),
+                UnknownResource::Adopt => free.push((*rule, resource, key)),
+                UnknownResource::Pass => {}
+            },
+        }
+    }
+    if denied.is_empty() && !free.is_empty() {
+        let claims: Vec<_> = free
+            .iter()
+            .map(|(_, _, key)| ((*key).clone(), owner(principal)))
+            .collect();
+        let owners = registry.claim_all(&claims).await.map_err(unavailable)?;
+        let mut owners = owners.iter();
+        for (rule, resource, _) in &free {
+            match owners.next() {
+                Some(Ownership::Owned(owner)) if may_reach(owner, &rule.access, principal) => {}
+                Some(Ownership::Owned(_) | Ownership::Retired | Ownership::Unknown) | None => {
+                    denied.push((*resource).clone());
+                }
+            }
+        }
+    }
+    Ok(if denied.is_empty() {
+        Held::All(named.into_iter().map(|(_, resource)| resource).collect())
+    } else {
+        Held::Not(denied)
+    })
+}
+
+/// The ids that one rule finds in a request.
+fn ids(
+    rule: &ResourceRule,
+    route: &RoutePolicy,
+    source: &Source<'_, '_>,
+) -> Result<Vec<NamedResource>, Denial> {
+    let mut found = Vec::new();
+    for place in &rule.ids {
+        for value in source.values(place)? {
+            let text = match value {
+                Found::Text(text) => text,
+                Found::Null => continue,
+                Found::Other => {
+                    let detail = format!("the id of a {} is no text", rule.kind);
+                    return Err(Denial::because(DenialCode::RequestRejected, detail));
+                }
+            };
+            let key = key(route, &rule.kind, rule.form, &text);
+            if let (true, Err(error)) = (rule.claim, &key) {
+                let detail = format!("a {} can't be called so: {error}", rule.kind);
+                return Err(Denial::because(DenialCode::RequestRejected, detail));
+            }
+            found.push(NamedResource {
+                key: key.ok(),
+                kind: Arc::clone(&rule.kind),
+                text: text.as_ref().into(),
+                place: place.clone(),
+            });
+        }
+    }
+    if found.is_empty() && !rule.optional {
+        let detail = format!("the request names no {}", rule.kind);
+        return Err(Denial::because(DenialCode::RequestRejected, detail));
+    }
+    Ok(found)
+}
+
+/// The registry's key of an id on the backend of a route.
+///
+/// # Errors
+/// The text can be no id there.
+pub(super) fn key(
+    route: &RoutePolicy,
+    kind: &Arc<str>,
+    form: IdForm,
+    text: &str,
+) -> Result<ResourceKey, ResourceIdError> {
+    let id = match form {
+        IdForm::Exact => ResourceId::exact(text),
+        IdForm::Uuid => ResourceId::uuid(text),
+    }?;
+    Ok(ResourceKey::new(
+        Arc::clone(&route.upstream.name),
+        Arc::clone(kind),
+        id,
+    ))
+}
+
+/// The caller as an owner.
+pub(super) fn owner(principal: &Principal) -> Owner {
+    Owner {
+        tenant: principal.tenant().clone(),
+        user: principal.user().clone(),
+    }
+}
+
+/// Whether what this owner has is the caller's to reach.
+pub(super) fn may_reach(owner: &Owner, access: &Access, principal: &Principal) -> bool {
+    owner.tenant == *principal.tenant()
+        && match access.scope {
+            OwnerScope::Tenant => true,
+            OwnerScope::User => {
+                owner.user == *principal.user()
+                    || access
+                        .unless_roles
+                        .iter()
+                        .any(|role| principal.has_role(role))
+            }
+        }
+}
+
+/// The registry can't be asked.
+pub(super) fn unavailable(error: StateUnavailable) -> Refusal {
+    Failure::logged(FailureCode::StateUnavailable, error.to_string()).into()
+}

@@ -1,0 +1,89 @@
+//! Answers that are read whole before any of it is passed on.
+
+use bytes::BytesMut;
+use http::response::Parts as ResponseParts;
+use http::{Method, header};
+use pingora::http::ResponseHeader;
+use pingora::protocols::http::HttpTask;
+use pingora::protocols::http::client::HttpSession as Upstream;
+use pingora::proxy::Session;
+
+use super::context::Exchange;
+use super::deliver::{bodiless, finish, gone_error, trailers_of};
+use super::exchange::{Broken, Exchanger};
+use super::failures;
+use crate::decision::{Failure, FailureCode};
+use crate::pipeline::{Admission, Answer};
+
+impl Exchanger {
+    /// Reads the whole answer, holds it against the route's guard, and only then answers.
+    pub(super) async fn judge_then_answer(
+        &self,
+        upstream: &mut Upstream,
+        session: &mut Session,
+        exchange: &mut Exchange,
+        admission: &Admission,
+        answer: ResponseHeader,
+    ) -> Result<(), Broken> {
+        let mut holding = self.budget.holding();
+        let mut whole = BytesMut::new();
+        loop {
+            let chunk = tokio::select! {
+                biased;
+                chunk = upstream.read_response_body() => {
+                    chunk.map_err(|error| Broken::Refused(failures::of_upstream(&error)))?
+                }
+                gone = session.as_downstream_mut().read_body_or_idle(true) => {
+                    return Err(Broken::ClientGone(gone_error(gone)));
+                }
+            };
+            let Some(chunk) = chunk else { break };
+            if (whole.len() + chunk.len()) as u64 > self.answer_bytes {
+                let log = format!(
+                    "the answer is larger than {} bytes and can't be judged",
+                    self.answer_bytes
+                );
+                return Err(Broken::Refused(
+                    Failure::logged(FailureCode::UpstreamUnreadable, log).into(),
+                ));
+            }
+            holding
+                .grow(chunk.len() as u64)
+                .map_err(|_exhausted| Broken::from(FailureCode::Overloaded))?;
+            whole.extend_from_slice(&chunk);
+        }
+        let trailers = trailers_of(upstream).await.map_err(Broken::Torn)?;
+        let whole = whole.freeze();
+        let mut parts = ResponseParts::from(answer);
+        let judged = Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: whole,
+        };
+        let judged = admission
+            .judge_answer(exchange.gate().registry(), judged)
+            .await
+            .map_err(Broken::Refused)?;
+        parts.status = judged.status;
+        parts.headers = judged.headers;
+        let mut answer = ResponseHeader::from(parts);
+        let whole = judged.body;
+        let head = session.req_header().method == Method::HEAD;
+        if !head && !bodiless(answer.status) {
+            answer.remove_header(&header::TRANSFER_ENCODING);
+            answer
+                .insert_header(header::CONTENT_LENGTH, whole.len())
+                .map_err(|error| Broken::Refused(failures::internal(&error)))?;
+        }
+        let ends = (whole.is_empty() || head || bodiless(answer.status)) && trailers.is_none();
+        let mut tasks = vec![HttpTask::Header(Box::new(answer), ends)];
+        if !ends {
+            exchange.trail_mut().count_out(whole.len());
+            tasks.push(HttpTask::Body(Some(whole), trailers.is_none()));
+        }
+        if let Some(trailers) = trailers {
+            tasks.push(HttpTask::Trailer(Some(Box::new(trailers))));
+        }
+        finish(session, exchange, tasks).await
+    }
+}

@@ -1,0 +1,19 @@
+//! Owned resources: one tenant's things do not exist for another, on backends that never heard of
+//! tenants, through the real program.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "a helper of a test fails by panicking, as the test does"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod stage;
+
+mod claimed;
+mod minted;
