@@ -16,4 +16,6 @@ mod support;
 mod stage;
 
 mod claimed;
+mod crash;
 mod minted;
+mod noninterference;

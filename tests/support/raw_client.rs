@@ -67,6 +67,19 @@ impl RawClient {
         })
     }
 
+    /// Sends a request and reads its answer, of a server that may be gone at any moment; `None` when
+    /// no whole answer came.
+    pub async fn try_exchange(&mut self, request: &[u8]) -> Option<RawResponse> {
+        let exchange = async {
+            self.connection.send(request).await.ok()?;
+            let head = self.connection.read_head().await.ok()??;
+            let body = self.connection.read_body(&head, Unframed::ToTheEnd).await;
+            let status = status_of(&head);
+            body.complete.then_some(RawResponse { status, head, body })
+        };
+        within("an exchange", exchange).await
+    }
+
     /// Sends these bytes.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let sending = self.connection.send(bytes.as_ref());
