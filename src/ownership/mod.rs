@@ -19,7 +19,7 @@ mod store;
 
 pub use cache::Invalidation;
 pub use page::{Cursor, CursorError, Page};
-pub use registry::{DEFAULT_CACHED, Erased, Registry};
+pub use registry::{Erased, Registry};
 pub use resource::{
     MAX_ID_LENGTH, Owner, Ownership, ResourceId, ResourceIdError, ResourceKey, fold_uuid,
 };

@@ -13,9 +13,6 @@ use crate::clock::{SharedClock, Timestamp};
 use crate::decision::StateUnavailable;
 use crate::tenant::TenantId;
 
-/// Resources kept in memory unless set otherwise.
-pub const DEFAULT_CACHED: usize = 1_000_000;
-
 /// Largest page.
 const LARGEST_PAGE: usize = 1_000;
 /// Most uses that wait to be written down; what is beyond is written another time.
@@ -28,13 +25,15 @@ const WRITE_USES: Duration = Duration::from_secs(5);
 const RETIRE: Duration = Duration::from_secs(3_600);
 
 /// Who owns what. Shared by all threads and policy generations.
+///
+/// To be asked about counts as a use of what is owned; it is written down once a day, later.
 pub struct Registry {
     store: Arc<dyn OwnershipStore>,
     clock: SharedClock,
     cache: Arc<OwnerCache>,
     /// What was known of other processes' removals when the cache was last cleared for them.
     removals_elsewhere: AtomicU64,
-    uses: Mutex<Vec<ResourceKey>>,
+    uses: Mutex<Vec<(ResourceKey, Day)>>,
 }
 
 /// What an erasure did.
@@ -217,6 +216,9 @@ impl Registry {
                 .store
                 .retire_unused(before, after, invalidation)
                 .await?;
+            if swept.retired > 0 {
+                self.forget_late_uses();
+            }
             retired += swept.retired;
             match swept.next {
                 Some(next) => after = Some(next),
@@ -298,11 +300,18 @@ impl Registry {
 
     async fn write_uses(&self) -> Result<(), StateUnavailable> {
         let waiting = std::mem::take(&mut *self.waiting_uses());
-        let today = Day::of(self.clock.now());
         for some in waiting.chunks(USES_AT_ONCE) {
-            self.store.used(some.to_vec(), today).await?;
+            self.store.used(some.to_vec()).await?;
         }
         Ok(())
+    }
+
+    /// What was asked for while it was retired may be in memory as used today, and is not.
+    fn forget_late_uses(&self) {
+        let late: Vec<_> = self.waiting_uses().clone();
+        for (key, _) in &late {
+            drop(self.cache.without(key));
+        }
     }
 
     /// The owner if it is in memory.
@@ -311,7 +320,7 @@ impl Registry {
         let moment = self.cache.moment();
         let entry = self.cache.find(key)?;
         let today = Day::of(self.clock.now());
-        if entry.used < today && self.note_use(key) {
+        if entry.used < today && self.note_use(key, today) {
             self.cache.insert(key, &entry.owner, today, moment);
         }
         Some(Owner::clone(&entry.owner))
@@ -319,13 +328,19 @@ impl Registry {
 
     async fn look_up(&self, keys: Vec<ResourceKey>) -> Result<Vec<Ownership>, StateUnavailable> {
         let moment = self.moment();
+        let today = Day::of(self.clock.now());
         let found = self.store.find(keys.clone()).await?;
         if found.len() != keys.len() {
             return Err(StateUnavailable::Failed);
         }
         for (key, held) in keys.iter().zip(&found) {
             if let Held::Owned(owner, used) = held {
-                self.remember(key, owner, *used, moment);
+                let used = if *used < today && self.note_use(key, today) {
+                    today
+                } else {
+                    *used
+                };
+                self.remember(key, owner, used, moment);
             }
         }
         Ok(found.into_iter().map(Ownership::from).collect())
@@ -377,16 +392,16 @@ impl Registry {
     }
 
     /// Whether there is room to write it down.
-    fn note_use(&self, key: &ResourceKey) -> bool {
+    fn note_use(&self, key: &ResourceKey, on: Day) -> bool {
         let mut waiting = self.waiting_uses();
         let room = waiting.len() < MOST_USES;
         if room {
-            waiting.push(key.clone());
+            waiting.push((key.clone(), on));
         }
         room
     }
 
-    fn waiting_uses(&self) -> std::sync::MutexGuard<'_, Vec<ResourceKey>> {
+    fn waiting_uses(&self) -> std::sync::MutexGuard<'_, Vec<(ResourceKey, Day)>> {
         self.uses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,7 +4,7 @@
 //! disk: a taking that was answered survives the process. Another process may work on the same
 //! store, so nothing but the store itself knows that an id is free.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use async_trait::async_trait;
 
@@ -33,6 +33,14 @@ impl Day {
     /// The count.
     pub const fn count(self) -> u32 {
         self.0
+    }
+}
+
+impl fmt::Display for Day {
+    /// As RFC 3339 writes a date.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let midnight = Timestamp::from_seconds(i64::from(self.0) * 86_400).to_string();
+        formatter.write_str(midnight.split('T').next().unwrap_or_default())
     }
 }
 
@@ -137,8 +145,8 @@ pub trait OwnershipStore: Debug + Send + Sync {
         done: Invalidation,
     ) -> Result<bool, StateUnavailable>;
 
-    /// Writes down that these were used on that day.
-    async fn used(&self, keys: Vec<ResourceKey>, on: Day) -> Result<(), StateUnavailable>;
+    /// Writes down on which day each was used.
+    async fn used(&self, uses: Vec<(ResourceKey, Day)>) -> Result<(), StateUnavailable>;
 
     /// Retires some resources of the tenant; answers how many, and 0 once none is left.
     async fn retire_tenant(

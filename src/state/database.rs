@@ -152,13 +152,15 @@ impl Database {
 
     fn migrate(&self, connection: &mut Connection) -> Result<(), OpenError> {
         let told = |source| self.told(source);
+        // Not under a lock first: another process may be writing for long.
+        if form(connection).map_err(told)? == FORM {
+            return Ok(());
+        }
         // Of two processes that start at once, the second finds the work done.
         let transaction = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(told)?;
-        let done: u32 = transaction
-            .pragma_query_value(None, "user_version", |row| row.get(0))
-            .map_err(told)?;
+        let done = form(&transaction).map_err(told)?;
         let Some(steps) = STEPS.get(done as usize..) else {
             return Err(OpenError::Newer {
                 path: self.path.clone(),
@@ -166,9 +168,6 @@ impl Database {
                 known: FORM,
             });
         };
-        if steps.is_empty() {
-            return Ok(());
-        }
         for step in steps {
             transaction.execute_batch(step).map_err(told)?;
         }
@@ -190,6 +189,10 @@ impl Database {
             },
         }
     }
+}
+
+fn form(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
 /// What an operator can do about it.

@@ -64,13 +64,12 @@ impl OwnershipStore for MemoryStore {
         }
         for (key, owner) in &wanted {
             let row = rows.entry(key.clone()).or_default();
-            if row.is_none() {
-                *row = Some(Row {
-                    owner: owner.clone(),
-                    since: Timestamp::from_seconds(at.as_seconds()),
-                    used: Day::of(at),
-                });
-            }
+            let row = row.get_or_insert_with(|| Row {
+                owner: owner.clone(),
+                since: Timestamp::from_seconds(at.as_seconds()),
+                used: Day::of(at),
+            });
+            row.used = row.used.max(Day::of(at));
         }
         Ok(now(&rows))
     }
@@ -89,11 +88,11 @@ impl OwnershipStore for MemoryStore {
         Ok(owned)
     }
 
-    async fn used(&self, keys: Vec<ResourceKey>, on: Day) -> Result<(), StateUnavailable> {
+    async fn used(&self, uses: Vec<(ResourceKey, Day)>) -> Result<(), StateUnavailable> {
         let mut rows = self.rows();
-        for key in &keys {
+        for (key, on) in &uses {
             if let Some(Some(row)) = rows.get_mut(key) {
-                row.used = row.used.max(on);
+                row.used = row.used.max(*on);
             }
         }
         Ok(())

@@ -66,10 +66,10 @@ impl OwnershipStore for SqliteStore {
         self.engine.write(release).await
     }
 
-    async fn used(&self, keys: Vec<ResourceKey>, on: Day) -> Result<(), StateUnavailable> {
+    async fn used(&self, uses: Vec<(ResourceKey, Day)>) -> Result<(), StateUnavailable> {
         let used = move |connection: &_| {
-            keys.iter()
-                .try_for_each(|key| statements::used(connection, key, on))
+            uses.iter()
+                .try_for_each(|(key, on)| statements::used(connection, key, *on))
         };
         self.engine.write(used).await
     }

@@ -50,9 +50,11 @@ pub(super) fn take(
         return Ok(held);
     }
     for ((key, owner), held) in wanted.iter().zip(&mut held) {
-        if matches!(held, Ownership::Unknown | Ownership::Retired) {
-            // What is named twice belongs to whoever is named first.
-            *held = insert(connection, key, owner, taking, at)?;
+        match held {
+            Ownership::Owned(_) => used(connection, key, Day::of(at))?,
+            Ownership::Unknown | Ownership::Retired => {
+                *held = insert(connection, key, owner, taking, at)?;
+            }
         }
     }
     Ok(held)
