@@ -46,8 +46,10 @@ pub(super) async fn ready(State(state): State<Arc<AdminState>>) -> Response {
         .collect();
     let audit = state.gate.audit().stats();
     let audit_ok = state.gate.audit().ready().is_ok();
+    let registry = state.gate.registry();
+    let state_ok = registry.probe().await.is_ok();
     let listening = *state.listening.borrow();
-    let ready = keys_ok && audit_ok && listening;
+    let ready = keys_ok && audit_ok && state_ok && listening;
     let document = json!({
         "ready": ready,
         "checks": {
@@ -58,8 +60,7 @@ pub(super) async fn ready(State(state): State<Arc<AdminState>>) -> Response {
                 "last_error": last_error,
             },
             "keys": { "ok": keys_ok, "issuers": issuers },
-            // Named because the contract names it; nothing of this build is kept there.
-            "state": { "ok": true, "detail": "nothing is kept in it yet" },
+            "state": { "ok": state_ok, "owners_in_memory": registry.cached() },
             "listener": { "ok": listening },
             "audit": { "ok": audit_ok, "healthy": audit.healthy, "written": audit.written, "lost": audit.lost },
         },

@@ -7,6 +7,7 @@
 mod audit;
 mod health;
 mod policy;
+mod resources;
 mod token;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -45,6 +46,8 @@ pub fn router(state: Arc<AdminState>) -> Router {
         .route("/v1/policy", get(policy::show))
         .route("/v1/policy/reload", post(policy::reload))
         .route("/v1/tenants", get(policy::tenants))
+        .route("/v1/tenants/{id}", delete(resources::erase))
+        .route("/v1/resources", get(resources::show))
         .route("/v1/audit", get(audit::records))
         .route_layer(middleware::from_fn_with_state(
             Arc::clone(&state),

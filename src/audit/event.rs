@@ -43,6 +43,13 @@ pub enum Event<'a> {
         /// How many problems it has.
         problems: u64,
     },
+    /// An operator had everything forgotten that the gate holds of a tenant.
+    TenantErased {
+        /// Which.
+        tenant: &'a str,
+        /// How many resources lost their owner.
+        resources: u64,
+    },
     /// The process ends in order.
     Shutdown,
 }
@@ -80,6 +87,11 @@ impl Event<'_> {
             Self::PolicyRejected { problems } => {
                 text(out, b",\"event\":", "policy_rejected");
                 number(out, b",\"problems\":", *problems);
+            }
+            Self::TenantErased { tenant, resources } => {
+                text(out, b",\"event\":", "tenant_erased");
+                text(out, b",\"tenant_id\":", tenant);
+                number(out, b",\"resources\":", *resources);
             }
             Self::Shutdown => text(out, b",\"event\":", "shutdown"),
         }

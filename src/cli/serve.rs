@@ -23,7 +23,7 @@ use crate::config::{
 };
 use crate::identity::jwks::{JwksSettings, KeySetRegistry};
 use crate::identity::{DEFAULT_REPLAY_CAPACITY, DEFAULT_TOKEN_CAPACITY, ReplayGuard, TokenCache};
-use crate::ownership::{DEFAULT_CACHED, Registry};
+use crate::ownership::Registry;
 use crate::pipeline::{CredentialHandles, Gate, GateParts, GateSettings};
 use crate::policy::reload::{PolicyLoader, PolicyWatch, ReloadOutcome, WatchSettings};
 use crate::proxy::{
@@ -64,6 +64,9 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
     resolve_names(control.handle(), Arc::clone(&assembled.upstreams));
     let settings = server_settings(&config, arguments.upgrade);
     let gate = Arc::clone(&assembled.gate);
+    let registry = Arc::clone(gate.registry());
+    control.spawn(registry.keep_up(config.state.retention_days));
+    let runtime = control.handle().clone();
     serve(
         Arc::clone(&assembled.gate),
         Arc::clone(&assembled.upstreams),
@@ -82,6 +85,7 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
             if gate.audit().shutdown().is_err() {
                 tracing::error!("the last audit records could not be written");
             }
+            runtime.block_on(gate.registry().close());
         },
     )
     .map_err(|error| CommandError::unusable("serving", &error))
@@ -134,10 +138,14 @@ impl Assembled {
 
 /// Opens the state, and the registry in front of it.
 fn registry(config: &Config, clock: SharedClock) -> Result<Arc<Registry>, CommandError> {
-    let StateLocation::Sqlite(path) = &config.state;
+    let StateLocation::Sqlite(path) = &config.state.location;
     let store =
         SqliteStore::open(path).map_err(|error| CommandError::unusable("[state]", &error))?;
-    Ok(Registry::new(Arc::new(store), clock, DEFAULT_CACHED))
+    Ok(Registry::new(
+        Arc::new(store),
+        clock,
+        config.state.cached_owners,
+    ))
 }
 
 /// Loads the policies, which makes the gate, and keeps them loaded into it.

@@ -36,7 +36,7 @@ pub struct Config {
     /// `[policies] directory`.
     pub policies_directory: PathBuf,
     /// `[state]`.
-    pub state: StateLocation,
+    pub state: State,
     /// `[audit]`.
     pub audit: Audit,
     /// `[secrets] directory`: root of credential handles. It does not have to exist.
@@ -101,6 +101,17 @@ pub struct Admin {
     pub address: SocketAddr,
     /// The bearer secret; without it all but /livez, /readyz and /metrics is refused.
     pub token: Option<SecretString>,
+}
+
+/// What outlives the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Where it is kept.
+    pub location: StateLocation,
+    /// Days after which the owner of what nobody uses is forgotten; `None` keeps it for ever.
+    pub retention_days: Option<u32>,
+    /// Most resources whose owners are kept in memory.
+    pub cached_owners: usize,
 }
 
 /// Where state is kept.

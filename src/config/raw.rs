@@ -113,12 +113,18 @@ impl Default for RawPolicies {
 pub(super) struct RawState {
     /// `sqlite:PATH`.
     pub(super) url: String,
+    /// Days after which the owner of what nobody uses is forgotten; never when absent.
+    pub(super) retention_days: Option<u64>,
+    /// Most resources whose owners are kept in memory.
+    pub(super) cached_owners: u64,
 }
 
 impl Default for RawState {
     fn default() -> Self {
         Self {
             url: "sqlite:data/gate.db".to_owned(),
+            retention_days: None,
+            cached_owners: 1_000_000,
         }
     }
 }

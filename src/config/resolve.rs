@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::raw::{RawAdmin, RawAudit, RawConfig, RawLimits, RawListen, RawState};
 use super::{
-    Admin, Audit, Config, Listen, ListenAddress, ProcessLimits, StateLocation,
+    Admin, Audit, Config, Listen, ListenAddress, ProcessLimits, State, StateLocation,
     TENANT_REQUIRED_VARIABLE, Tls, Upgrade,
 };
 use crate::policy::{Position, Problem, ProblemKind};
@@ -169,7 +169,22 @@ impl Resolver<'_> {
         })
     }
 
-    fn state(&self, raw: &RawState) -> Option<StateLocation> {
+    fn state(&self, raw: &RawState) -> Option<State> {
+        let location = self.state_location(raw);
+        let retention_days = match raw.retention_days {
+            Some(days) => Some(self.number(("state", "retention_days"), days, 1..=36_500)?),
+            None => None,
+        };
+        let cached = raw.cached_owners;
+        let cached_owners = self.number(("state", "cached_owners"), cached, 1..=100_000_000);
+        Some(State {
+            location: location?,
+            retention_days,
+            cached_owners: cached_owners?,
+        })
+    }
+
+    fn state_location(&self, raw: &RawState) -> Option<StateLocation> {
         let key = ("state", "url");
         match raw.url.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => Some(StateLocation::Sqlite(path.into())),
@@ -346,7 +361,9 @@ mod tests {
         assert_eq!(config.listen.header_timeout, Duration::from_secs(10));
         assert_eq!(config.admin.address, "127.0.0.1:9901".parse().unwrap());
         assert!(config.admin.token.is_none(), "no token, no admin API");
-        assert_eq!(config.state, StateLocation::Sqlite("data/gate.db".into()));
+        let state = StateLocation::Sqlite("data/gate.db".into());
+        assert_eq!(config.state.location, state);
+        assert_eq!(config.state.retention_days, None, "kept for ever");
         assert_eq!(config.audit.on_failure, AuditFailure::Deny);
         assert_eq!(config.audit.durability, AuditDurability::Batch);
         assert_eq!(config.audit.rotate_bytes, 256 << 20);

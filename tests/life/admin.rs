@@ -3,11 +3,13 @@
 use crate::support::raw_client::{self, RawResponse};
 use crate::world::{self, World};
 
-const GUARDED: [(&str, &str); 4] = [
+const GUARDED: [(&str, &str); 6] = [
     ("GET", "/v1/policy"),
     ("POST", "/v1/policy/reload"),
     ("GET", "/v1/tenants"),
     ("GET", "/v1/audit"),
+    ("GET", "/v1/resources?tenant=acme"),
+    ("DELETE", "/v1/tenants/nobody"),
 ];
 
 async fn ask(world: &World, method: &str, target: &str, headers: &[(&str, &str)]) -> RawResponse {

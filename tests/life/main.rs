@@ -31,6 +31,7 @@ mod issuer_keys;
 mod load;
 mod records;
 mod reload;
+mod resources;
 mod soak;
 mod stop;
 mod upgrade;
