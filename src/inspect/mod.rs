@@ -1,3 +1,4 @@
 //! Bytes of strangers, read within bounds.
 
 pub mod json;
+pub mod sse;
