@@ -1,4 +1,5 @@
 //! Bytes of strangers, read within bounds.
 
+pub mod coding;
 pub mod json;
 pub mod sse;
