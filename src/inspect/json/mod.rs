@@ -9,9 +9,12 @@
 //! Memory is bounded by [`Limits`], not by the document: names are borrowed from it, and only those
 //! of the objects that are open at one moment are kept.
 
+mod cursor;
 mod scan;
 
+pub use cursor::Cursor;
 use scan::Scanner;
+pub(crate) use scan::{array_index, same_but_for_case, unescape};
 
 use crate::decision::{Denial, DenialCode};
 

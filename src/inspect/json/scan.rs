@@ -285,14 +285,14 @@ impl<'text> Names<'text> {
 }
 
 /// An array index (RFC 6901 section 4): digits without a leading zero.
-fn array_index(token: &str) -> Option<usize> {
+pub(crate) fn array_index(token: &str) -> Option<usize> {
     let canonical = token == "0" || !token.starts_with('0');
     let digits = token.bytes().all(|byte| byte.is_ascii_digit());
     (canonical && digits).then(|| token.parse().ok()).flatten()
 }
 
 /// Whether two different names are one to a decoder that folds case.
-fn same_but_for_case(wanted: &str, name: &str) -> bool {
+pub(crate) fn same_but_for_case(wanted: &str, name: &str) -> bool {
     if wanted.is_ascii() && name.is_ascii() {
         return wanted.eq_ignore_ascii_case(name);
     }
@@ -314,7 +314,7 @@ fn check_escapes(inside: &[u8]) -> Result<(), JsonFault> {
 ///
 /// # Errors
 /// An unknown escape, or half of a surrogate pair: readers differ on what it is.
-fn unescape(inside: &[u8]) -> Result<Cow<'_, str>, JsonFault> {
+pub(crate) fn unescape(inside: &[u8]) -> Result<Cow<'_, str>, JsonFault> {
     let text = std::str::from_utf8(inside).map_err(|_| JsonFault::Syntax)?;
     if !text.contains('\\') {
         return Ok(Cow::Borrowed(text));
