@@ -25,4 +25,4 @@ pub use registry::{Erased, Registry};
 pub use resource::{
     MAX_ID_LENGTH, Owner, Ownership, ResourceId, ResourceIdError, ResourceKey, fold_uuid,
 };
-pub use store::{Day, Held, OwnershipStore, Place, Resource, Selection, Swept, Taking};
+pub use store::{Counted, Day, Held, OwnershipStore, Place, Resource, Selection, Swept, Taking};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::cache::{Moment, OwnerCache};
 use super::page::{Cursor, Page};
 use super::resource::{Owner, Ownership, ResourceKey};
-use super::store::{Day, Held, OwnershipStore, Place, Selection, Taking};
+use super::store::{Counted, Day, Held, OwnershipStore, Place, Selection, Taking};
 use crate::clock::{SharedClock, Timestamp};
 use crate::decision::StateUnavailable;
 use crate::tenant::TenantId;
@@ -255,6 +255,14 @@ impl Registry {
             })
         });
         Ok(Page { resources, next })
+    }
+
+    /// How many resources of one kind somebody owns.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn count(&self, counted: Counted) -> Result<u64, StateUnavailable> {
+        self.store.count(counted).await
     }
 
     /// Whether the store can be used.

@@ -110,6 +110,19 @@ pub struct Selection {
     pub limit: usize,
 }
 
+/// Which rows are counted.
+#[derive(Clone, Debug)]
+pub struct Counted {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Of one user of the tenant only.
+    pub user: Option<UserId>,
+    /// On which backend.
+    pub upstream: Box<str>,
+    /// Of which kind.
+    pub kind: Box<str>,
+}
+
 /// How far a sweep over all rows came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Swept {
@@ -165,6 +178,9 @@ pub trait OwnershipStore: Debug + Send + Sync {
 
     /// Rows of a tenant in the store's own order.
     async fn page(&self, selection: Selection) -> Result<Vec<Resource>, StateUnavailable>;
+
+    /// How many rows there are.
+    async fn count(&self, counted: Counted) -> Result<u64, StateUnavailable>;
 
     /// A number that grows when another process has taken an owner away. Costs nothing to ask, and
     /// tells of it within a second.

@@ -9,8 +9,8 @@ use super::statements::claimable;
 use crate::clock::Timestamp;
 use crate::decision::StateUnavailable;
 use crate::ownership::{
-    Day, Held, Invalidation, Owner, Ownership, OwnershipStore, Place, Resource, ResourceKey,
-    Selection, Swept, Taking,
+    Counted, Day, Held, Invalidation, Owner, Ownership, OwnershipStore, Place, Resource,
+    ResourceKey, Selection, Swept, Taking,
 };
 use crate::tenant::TenantId;
 
@@ -158,6 +158,22 @@ impl OwnershipStore for MemoryStore {
                 used: row.used,
             })
             .collect())
+    }
+
+    async fn count(&self, counted: Counted) -> Result<u64, StateUnavailable> {
+        let rows = self.rows();
+        let owned = rows
+            .iter()
+            .filter(|(key, _)| key.upstream() == &*counted.upstream && key.kind() == &*counted.kind)
+            .filter_map(|(_, row)| row.as_ref())
+            .filter(|row| row.owner.tenant == counted.tenant)
+            .filter(|row| {
+                counted
+                    .user
+                    .as_ref()
+                    .is_none_or(|user| *user == row.owner.user)
+            });
+        Ok(owned.count() as u64)
     }
 
     fn removals_elsewhere(&self) -> u64 {

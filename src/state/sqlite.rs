@@ -11,8 +11,8 @@ use super::statements;
 use crate::clock::Timestamp;
 use crate::decision::StateUnavailable;
 use crate::ownership::{
-    Day, Held, Invalidation, Owner, Ownership, OwnershipStore, Resource, ResourceKey, Selection,
-    Swept, Taking,
+    Counted, Day, Held, Invalidation, Owner, Ownership, OwnershipStore, Resource, ResourceKey,
+    Selection, Swept, Taking,
 };
 use crate::tenant::TenantId;
 
@@ -102,6 +102,11 @@ impl OwnershipStore for SqliteStore {
     async fn page(&self, selection: Selection) -> Result<Vec<Resource>, StateUnavailable> {
         let page = move |connection: &_| statements::page(connection, &selection);
         self.engine.read(page).await
+    }
+
+    async fn count(&self, counted: Counted) -> Result<u64, StateUnavailable> {
+        let count = move |connection: &_| statements::count(connection, &counted);
+        self.engine.read(count).await
     }
 
     fn removals_elsewhere(&self) -> u64 {

@@ -6,7 +6,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::clock::Timestamp;
 use crate::identity::UserId;
 use crate::ownership::{
-    Day, Held, Owner, Ownership, Place, Resource, ResourceId, ResourceKey, Selection, Swept, Taking,
+    Counted, Day, Held, Owner, Ownership, Place, Resource, ResourceId, ResourceKey, Selection,
+    Swept, Taking,
 };
 use crate::tenant::TenantId;
 
@@ -199,6 +200,27 @@ pub(super) fn retire_unused(
         retired: retired as u64,
         next: last.map(|(_, last)| last),
     })
+}
+
+/// How many rows of one kind a tenant or one of its users has.
+pub(super) fn count(connection: &Connection, counted: &Counted) -> rusqlite::Result<u64> {
+    // The order of the joins leads through the index of owners, which holds the scope too.
+    connection
+        .prepare_cached(
+            "SELECT COUNT(*) FROM scopes s CROSS JOIN owners o \
+             CROSS JOIN resources r ON r.owner = o.owner AND r.scope = s.scope \
+             WHERE s.upstream = ?1 AND s.kind = ?2 AND o.tenant = ?3 AND (?4 IS NULL OR o.user = ?4)",
+        )?
+        .query_row(
+            params![
+                &*counted.upstream,
+                &*counted.kind,
+                counted.tenant.as_str(),
+                counted.user.as_ref().map(|user| user.as_str())
+            ],
+            |row| row.get::<_, i64>(0),
+        )
+        .map(|count| u64::try_from(count).unwrap_or(0))
 }
 
 /// Rows of the user the page before ended with, of those after that user, or of all.
