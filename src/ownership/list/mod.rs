@@ -251,8 +251,8 @@ impl Listing {
         write::with_items(self, items, total)
     }
 
-    /// What stands at `span`, if it can be the name of something: a string, or an integer as it is
-    /// written.
+    /// What stands at `span`, if it can be the name of something: a string, or a whole number in
+    /// plain digits.
     fn plain(&self, span: Span) -> Option<Cow<'_, str>> {
         let text = std::str::from_utf8(self.bytes(span)).ok()?;
         match text
@@ -261,9 +261,9 @@ impl Listing {
         {
             Some(inside) => crate::inspect::json::unescape(inside.as_bytes()).ok(),
             None => {
-                let digits = text.strip_prefix('-').unwrap_or(text);
-                let integer = digits.bytes().all(|byte| byte.is_ascii_digit());
-                (integer && text != "-0").then_some(Cow::Borrowed(text))
+                // `1`, `1.0` and `1e0` are one id to some backends and three to others.
+                let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+                digits.then_some(Cow::Borrowed(text))
             }
         }
     }
