@@ -1,0 +1,233 @@
+//! Waking up at a point in time, to some ten microseconds.
+//!
+//! A backend on the same host answers within a few hundred microseconds, and the runtime's timers
+//! tick in milliseconds: an answer that waited for one of them would be known by it. So a thread of
+//! its own sleeps until the next waiter is due.
+
+use std::cmp::{Ordering as Order, Reverse};
+use std::collections::BinaryHeap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+/// Most that wait at one moment; more of them wait by the runtime's timers.
+const MOST_WAITING: usize = 65_536;
+
+/// How much one wake-up counts in the mean of how late they come: a sixteenth.
+const SMOOTHING: i64 = 16;
+
+/// Latest wake-up that counts as such, in nanoseconds. Beyond it the machine stood still.
+const LATEST: i64 = 1_000_000;
+
+/// The clock that wakes.
+#[derive(Default)]
+pub(super) struct Alarm {
+    thread: OnceLock<Option<Thread>>,
+    /// Mean of how late wake-ups come, in nanoseconds: whoever waits is woken that much earlier.
+    late: AtomicI64,
+}
+
+struct Thread(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    heap: BinaryHeap<Reverse<Due>>,
+    stopped: bool,
+}
+
+struct Due {
+    at: Instant,
+    wake: oneshot::Sender<()>,
+}
+
+impl Alarm {
+    /// Returns at `moment`, or at once where it has passed.
+    pub(super) async fn wait_until(&self, moment: Instant) {
+        let late = self.late.load(Ordering::Relaxed);
+        let early = Duration::from_nanos(u64::try_from(late).unwrap_or(0));
+        let Some(at) = moment.checked_sub(early).filter(|at| *at > Instant::now()) else {
+            return;
+        };
+        let thread = self.thread.get_or_init(Thread::start);
+        let woken = match thread.as_ref().and_then(|thread| thread.wake_at(at)) {
+            Some(woken) => woken,
+            None => return tokio::time::sleep_until(moment.into()).await,
+        };
+        // The thread ends only with the alarm.
+        if woken.await.is_ok() {
+            let by = i64::try_from(at.elapsed().as_nanos()).unwrap_or(LATEST);
+            // Two at once may lose one of their figures, which does no harm to a mean.
+            let mean = late + (by.min(LATEST) - late) / SMOOTHING;
+            self.late.store(mean, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Thread {
+    /// `None`: the system has no thread to give.
+    fn start() -> Option<Self> {
+        let shared = Arc::new(Shared::default());
+        let own = Arc::clone(&shared);
+        std::thread::Builder::new()
+            .name("absence-alarm".to_owned())
+            .spawn(move || own.run())
+            .map_err(|error| tracing::warn!(%error, "absences are paced by milliseconds only"))
+            .ok()?;
+        Some(Self(shared))
+    }
+
+    /// `None`: too many wait.
+    fn wake_at(&self, at: Instant) -> Option<oneshot::Receiver<()>> {
+        let (wake, woken) = oneshot::channel();
+        let mut waiting = self
+            .0
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if waiting.heap.len() >= MOST_WAITING {
+            return None;
+        }
+        let next = waiting.heap.peek().map(|Reverse(due)| due.at);
+        waiting.heap.push(Reverse(Due { at, wake }));
+        drop(waiting);
+        if next.is_none_or(|next| at < next) {
+            self.0.changed.notify_one();
+        }
+        Some(woken)
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        let mut waiting = self
+            .0
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        waiting.stopped = true;
+        drop(waiting);
+        self.0.changed.notify_one();
+    }
+}
+
+impl Shared {
+    fn run(&self) {
+        // The kernel may join wake-ups that are 50 microseconds apart unless it is told otherwise.
+        #[cfg(target_os = "linux")]
+        if let Err(error) = nix::sys::prctl::set_timerslack(1) {
+            tracing::debug!(%error, "the timer slack stays as it is");
+        }
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        while !waiting.stopped {
+            let now = Instant::now();
+            let next = waiting.heap.peek().map(|Reverse(due)| due.at);
+            waiting = match next.map(|at| at.saturating_duration_since(now)) {
+                None => self
+                    .changed
+                    .wait(waiting)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => {
+                    if let Some(Reverse(due)) = waiting.heap.pop() {
+                        // Whoever waited may have left.
+                        let _ = due.wake.send(());
+                    }
+                    continue;
+                }
+                Some(rest) => {
+                    self.changed
+                        .wait_timeout(waiting, rest)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+            };
+        }
+    }
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> Order {
+        self.at.cmp(&other.at)
+    }
+}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<Order> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for Due {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_is_woken_in_the_order_of_time_and_hardly_before_it() {
+        let alarm = Alarm::default();
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let (mut later, mut sooner) = (None, None);
+        tokio::join!(
+            async {
+                alarm.wait_until(at(40)).await;
+                later = Some(Instant::now());
+            },
+            async {
+                alarm.wait_until(at(20)).await;
+                sooner = Some(Instant::now());
+            }
+        );
+        let early = Duration::from_millis(1);
+        assert!(sooner.unwrap() + early >= at(20) && later.unwrap() + early >= at(40));
+        assert!(sooner < later);
+    }
+
+    #[tokio::test]
+    async fn a_moment_that_has_passed_is_not_waited_for() {
+        let alarm = Alarm::default();
+        let start = Instant::now();
+        alarm.wait_until(start).await;
+        assert!(alarm.thread.get().is_none(), "no thread was needed");
+    }
+
+    /// Figures for the threat model; nothing a busy machine could hold to.
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "prints how exactly waiting ends on this machine"]
+    async fn precision() {
+        let alarm = Alarm::default();
+        let mut off: Vec<i128> = Vec::new();
+        for _ in 0..2_000 {
+            let moment = Instant::now() + Duration::from_micros(300);
+            alarm.wait_until(moment).await;
+            let now = Instant::now();
+            off.push(match now.checked_duration_since(moment) {
+                Some(late) => late.as_nanos() as i128,
+                None => -((moment - now).as_nanos() as i128),
+            });
+        }
+        off.sort_unstable();
+        let at = |share: usize| off[off.len() * share / 100] / 1000;
+        println!(
+            "off by (µs): p1 {} p50 {} p90 {} p99 {}",
+            at(1),
+            at(50),
+            at(90),
+            at(99)
+        );
+    }
+}
