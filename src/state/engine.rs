@@ -37,6 +37,8 @@ pub(super) struct Engine {
 struct Shared {
     database: Database,
     removals_elsewhere: AtomicU64,
+    /// Whether the log beside the file holds what is to be forgotten.
+    log_is_to_go: AtomicBool,
     write_fails: AtomicBool,
     read_fails: AtomicBool,
 }
@@ -46,6 +48,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             database,
             removals_elsewhere: AtomicU64::new(0),
+            log_is_to_go: AtomicBool::new(false),
             write_fails: AtomicBool::new(false),
             read_fails: AtomicBool::new(false),
         });
@@ -127,6 +130,11 @@ impl Engine {
         Ok(())
     }
 
+    /// Empties the log beside the file soon: it still holds what was written over in the file.
+    pub(super) fn empty_log(&self) {
+        self.shared.log_is_to_go.store(true, Ordering::Release);
+    }
+
     /// How many removals other processes have committed since the start.
     pub(super) fn removals_elsewhere(&self) -> u64 {
         self.shared.removals_elsewhere.load(Ordering::Acquire)
@@ -176,6 +184,7 @@ async fn ask<T: Send + 'static>(
         work,
         done: None,
         reply,
+        since: Instant::now(),
     };
     queue.push(Box::new(task)).map_err(|why| match why {
         Rejected::Full => StateUnavailable::Busy,
@@ -193,12 +202,14 @@ trait Job: Send {
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
     fn settle(self: Box<Self>, outcome: Result<(), StateUnavailable>);
     fn is_awaited(&self) -> bool;
+    fn waited(&self) -> Duration;
 }
 
 struct Task<F, T> {
     work: F,
     done: Option<T>,
     reply: oneshot::Sender<Result<T, StateUnavailable>>,
+    since: Instant,
 }
 
 impl<F, T> Job for Task<F, T>
@@ -212,7 +223,9 @@ where
     }
 
     fn settle(self: Box<Self>, outcome: Result<(), StateUnavailable>) {
-        let Self { work, done, reply } = *self;
+        let Self {
+            work, done, reply, ..
+        } = *self;
         // INVARIANT: before the reply. What `work` carries along may have to be done with before
         // anybody goes by the answer.
         drop(work);
@@ -222,6 +235,10 @@ where
 
     fn is_awaited(&self) -> bool {
         !self.reply.is_closed()
+    }
+
+    fn waited(&self) -> Duration {
+        self.since.elapsed()
     }
 }
 
@@ -235,8 +252,9 @@ struct Writer {
 impl Writer {
     fn run(mut self, queue: &Queue<Box<dyn Job>>) {
         while let Some(mut jobs) = queue.take(BATCH, LOOK) {
-            // After a disk has hung, the queue is full of those who have gone.
-            jobs.retain(|job| job.is_awaited());
+            // After a disk has hung, the queue is full of those who gave up. What somebody asked
+            // for who has gone otherwise is still done: a backend may have made the id.
+            jobs.retain(|job| job.is_awaited() || job.waited() < DEADLINE);
             let outcome = if jobs.is_empty() {
                 self.look()
             } else {
@@ -269,10 +287,20 @@ impl Writer {
         Ok(())
     }
 
+    /// What is done where nobody waits.
     fn look(&mut self) -> rusqlite::Result<()> {
         let found = removals(&self.connection)?;
         self.noticed(found);
         self.removals = found;
+        if self.shared.log_is_to_go.load(Ordering::Acquire) {
+            let busy: bool = self.connection.pragma_update_and_check(
+                None,
+                "wal_checkpoint",
+                "truncate",
+                |row| row.get(0),
+            )?;
+            self.shared.log_is_to_go.store(busy, Ordering::Release);
+        }
         Ok(())
     }
 

@@ -10,6 +10,8 @@
 
 mod database;
 mod engine;
+#[cfg(test)]
+mod engine_tests;
 mod memory;
 mod queue;
 mod sqlite;

@@ -83,7 +83,9 @@ impl OwnershipStore for SqliteStore {
             let _with_the_job = &done;
             statements::retire_tenant(connection, &tenant)
         };
-        self.engine.write(retire).await
+        let retired = self.engine.write(retire).await?;
+        self.engine.empty_log();
+        Ok(retired)
     }
 
     async fn retire_unused(

@@ -16,15 +16,56 @@ const CHANGE: i64 = 2_000;
 /// Most rows that one job looks at.
 const LOOK_AT: i64 = 20_000;
 
+const FIND: &str = "SELECT o.tenant, o.user, r.used FROM scopes s \
+     JOIN resources r ON r.scope = s.scope AND r.id = ?3 \
+     LEFT JOIN owners o ON o.owner = r.owner \
+     WHERE s.upstream = ?1 AND s.kind = ?2";
+
+const RELEASE: &str = "DELETE FROM resources \
+     WHERE scope = (SELECT scope FROM scopes WHERE upstream = ?1 AND kind = ?2) \
+     AND id = ?3 AND owner IN (SELECT owner FROM owners WHERE tenant = ?4)";
+
+const USED: &str = "UPDATE resources SET used = ?4 \
+     WHERE scope = (SELECT scope FROM scopes WHERE upstream = ?1 AND kind = ?2) \
+     AND id = ?3 AND used < ?4";
+
+const RETIRE_TENANT: &str = "UPDATE resources SET owner = NULL, since = NULL, used = NULL \
+     WHERE (scope, id) IN (SELECT r.scope, r.id FROM owners o \
+     JOIN resources r ON r.owner = o.owner WHERE o.tenant = ?1 LIMIT ?2)";
+
+/// The order of the joins is the order of the rows, so that nothing has to be sorted.
+macro_rules! page {
+    ($part:literal) => {
+        concat!(
+            "SELECT o.tenant, o.user, s.upstream, s.kind, r.id, r.since, r.used FROM owners o \
+             CROSS JOIN resources r ON r.owner = o.owner CROSS JOIN scopes s ON s.scope = r.scope \
+             WHERE o.tenant = ?1 AND (?2 IS NULL OR s.kind = ?2) AND ",
+            $part,
+            " ORDER BY o.user, r.scope, r.id LIMIT ?6"
+        )
+    };
+}
+
+/// Rows of the user that the page before ended with.
+const PAGE_OF_USER: &str = page!("o.user = ?5 AND (r.scope, r.id) > (?3, ?4)");
+/// Rows of the users behind that one.
+const PAGE_BEHIND_USER: &str = page!("o.user > ?5");
+
+/// What is run often, or on large tables while others wait.
+#[cfg(test)]
+pub(super) const HOT: [&str; 6] = [
+    FIND,
+    RELEASE,
+    USED,
+    RETIRE_TENANT,
+    PAGE_OF_USER,
+    PAGE_BEHIND_USER,
+];
+
 /// What is known of one resource.
 pub(super) fn find(connection: &Connection, key: &ResourceKey) -> rusqlite::Result<Held> {
     let found = connection
-        .prepare_cached(
-            "SELECT o.tenant, o.user, r.used FROM scopes s \
-             JOIN resources r ON r.scope = s.scope AND r.id = ?3 \
-             LEFT JOIN owners o ON o.owner = r.owner \
-             WHERE s.upstream = ?1 AND s.kind = ?2",
-        )?
+        .prepare_cached(FIND)?
         .query_row(
             params![key.upstream(), key.kind(), key.id().as_str()],
             |row| match row.get_ref(0)?.data_type() {
@@ -108,47 +149,31 @@ pub(super) fn release(
     key: &ResourceKey,
     by: &TenantId,
 ) -> rusqlite::Result<bool> {
-    let released = connection
-        .prepare_cached(
-            "DELETE FROM resources \
-             WHERE scope = (SELECT scope FROM scopes WHERE upstream = ?1 AND kind = ?2) \
-             AND id = ?3 AND owner IN (SELECT owner FROM owners WHERE tenant = ?4)",
-        )?
-        .execute(params![
-            key.upstream(),
-            key.kind(),
-            key.id().as_str(),
-            by.as_str()
-        ])?;
+    let released = connection.prepare_cached(RELEASE)?.execute(params![
+        key.upstream(),
+        key.kind(),
+        key.id().as_str(),
+        by.as_str()
+    ])?;
     count_removals(connection, released)?;
     Ok(released > 0)
 }
 
 /// Writes down a use.
 pub(super) fn used(connection: &Connection, key: &ResourceKey, on: Day) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "UPDATE resources SET used = ?4 \
-             WHERE scope = (SELECT scope FROM scopes WHERE upstream = ?1 AND kind = ?2) \
-             AND id = ?3 AND used < ?4",
-        )?
-        .execute(params![
-            key.upstream(),
-            key.kind(),
-            key.id().as_str(),
-            on.count()
-        ])?;
+    connection.prepare_cached(USED)?.execute(params![
+        key.upstream(),
+        key.kind(),
+        key.id().as_str(),
+        on.count()
+    ])?;
     Ok(())
 }
 
 /// Retires some of a tenant's resources; with the last of them its users' names go too.
 pub(super) fn retire_tenant(connection: &Connection, tenant: &TenantId) -> rusqlite::Result<u64> {
     let retired = connection
-        .prepare_cached(
-            "UPDATE resources SET owner = NULL, since = NULL, used = NULL \
-             WHERE (scope, id) IN (SELECT r.scope, r.id FROM owners o \
-             JOIN resources r ON r.owner = o.owner WHERE o.tenant = ?1 LIMIT ?2)",
-        )?
+        .prepare_cached(RETIRE_TENANT)?
         .execute(params![tenant.as_str(), CHANGE])?;
     if retired == 0 {
         connection
@@ -179,22 +204,31 @@ pub(super) fn retire_unused(
             Ok((row.get::<_, i64>(0)?, key(row, 2, 3, 1)?))
         })
         .optional()?;
-    let retire = "UPDATE resources SET owner = NULL, since = NULL, used = NULL \
-                  WHERE (scope, id) > (?1, ?2) AND used < ?3";
-    let retired = match &last {
-        Some((last_scope, last)) => connection
-            .prepare_cached(&format!("{retire} AND (scope, id) <= (?4, ?5)"))?
-            .execute(params![
-                scope,
-                id,
-                before.count(),
-                last_scope,
-                last.id().as_str()
-            ])?,
-        None => connection
-            .prepare_cached(retire)?
-            .execute(params![scope, id, before.count()])?,
+    let (last_scope, last_id) = match &last {
+        Some((scope, last)) => (*scope, last.id().as_str()),
+        None => (i64::MAX, ""),
     };
+    let range = params![scope, id, before.count(), last_scope, last_id];
+    let rows = "(scope, id) > (?1, ?2) AND used < ?3 AND (scope, id) <= (?4, ?5)";
+    let former = connection
+        .prepare_cached(&format!(
+            "SELECT DISTINCT owner FROM resources WHERE {rows}"
+        ))?
+        .query_map(range, |row| row.get::<_, i64>(0))?
+        .collect::<Result<Vec<_>, _>>()?;
+    let retired = connection
+        .prepare_cached(&format!(
+            "UPDATE resources SET owner = NULL, since = NULL, used = NULL WHERE {rows}"
+        ))?
+        .execute(range)?;
+    for owner in former {
+        connection
+            .prepare_cached(
+                "DELETE FROM owners WHERE owner = ?1 \
+                 AND NOT EXISTS (SELECT 1 FROM resources WHERE owner = ?1)",
+            )?
+            .execute([owner])?;
+    }
     count_removals(connection, retired)?;
     Ok(Swept {
         retired: retired as u64,
@@ -223,10 +257,6 @@ pub(super) fn count(connection: &Connection, counted: &Counted) -> rusqlite::Res
         .map(|count| u64::try_from(count).unwrap_or(0))
 }
 
-/// Rows of the user the page before ended with, of those after that user, or of all.
-const OF_USER: &str = "o.user = ?5 AND (r.scope, r.id) > (?3, ?4)";
-const BEHIND_USER: &str = "o.user > ?5";
-
 /// Rows of a tenant, by user, then in the order they are kept in.
 pub(super) fn page(
     connection: &Connection,
@@ -242,15 +272,9 @@ pub(super) fn page(
         None => (i64::MAX, "", ""),
     };
     let mut rows = Vec::new();
-    for part in [OF_USER, BEHIND_USER] {
+    for part in [PAGE_OF_USER, PAGE_BEHIND_USER] {
         let room = limit.saturating_sub(rows.len());
-        // The order of the joins is the order of the rows, so that nothing has to be sorted.
-        let mut statement = connection.prepare_cached(&format!(
-            "SELECT o.tenant, o.user, s.upstream, s.kind, r.id, r.since, r.used FROM owners o \
-             CROSS JOIN resources r ON r.owner = o.owner CROSS JOIN scopes s ON s.scope = r.scope \
-             WHERE o.tenant = ?1 AND (?2 IS NULL OR s.kind = ?2) AND {part} \
-             ORDER BY o.user, r.scope, r.id LIMIT ?6"
-        ))?;
+        let mut statement = connection.prepare_cached(part)?;
         let found = statement.query_map(
             params![
                 selection.tenant.as_str(),

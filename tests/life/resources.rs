@@ -104,14 +104,9 @@ async fn an_erased_tenant_owns_nothing_with_a_receipt_and_a_record() {
         Ownership::Retired
     );
 
-    let log = world
-        .gate
-        .folder()
-        .join("data/audit/audit-0-00000001.jsonl");
-    let record = std::fs::read_to_string(log)
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+    let events = crate::records::events(world.gate.folder());
+    let record = events
+        .iter()
         .find(|record| record["event"] == "tenant_erased")
         .expect("the record is on disk before the receipt is given");
     assert_eq!(

@@ -1,6 +1,7 @@
 //! Erasure, retention, and what is left of an id afterwards.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use fabric_gate::clock::Clock;
 use fabric_gate::ownership::{Ownership, Registry, ResourceKey};
@@ -55,7 +56,15 @@ fn the_file_holds_no_name_of_an_erased_tenant() {
             .erase_tenant(&tenant("tenant-canary"))
             .await
             .unwrap();
-        registry.close().await;
+        let log = world.path().with_extension("db-wal");
+        let since = Instant::now();
+        while std::fs::metadata(&log).unwrap().len() > 0 {
+            assert!(
+                since.elapsed() < Duration::from_secs(2),
+                "it is still in the log beside it"
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     });
     assert_eq!(
         world.sql("SELECT id, owner, since, used FROM resources"),
@@ -70,6 +79,21 @@ fn the_file_holds_no_name_of_an_erased_tenant() {
     let holds = |word: &[u8]| bytes.windows(word.len()).any(|bytes| bytes == word);
     assert!(holds(b"session"), "the file is read where it is");
     assert!(!holds(b"tenant-canary") && !holds(b"user-canary"));
+}
+
+#[test]
+fn the_name_of_a_user_goes_with_the_last_thing_that_is_retired_of_it() {
+    let world = World::new();
+    let registry = world.open();
+    block_on(async {
+        claim(&registry, &session("a"), "acme", "ann").await;
+        claim(&registry, &session("b"), "acme", "bob").await;
+        world.clock.advance_seconds(10 * DAY);
+        claim(&registry, &session("c"), "acme", "bob").await;
+        registry.retire_before(world.clock.now()).await.unwrap();
+    });
+    let users = world.sql("SELECT user FROM owners");
+    assert_eq!(users, [[rusqlite::types::Value::from("bob".to_owned())]]);
 }
 
 #[test]
