@@ -36,7 +36,14 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ),
     (
         "policy",
-        &["clock", "decision", "identity", "secret", "tenant"],
+        &[
+            "clock",
+            "decision",
+            "identity",
+            "ownership",
+            "secret",
+            "tenant",
+        ],
     ),
     (
         "pipeline",
@@ -60,6 +67,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
             "clock",
             "decision",
             "identity",
+            "inspect",
             "pipeline",
             "policy",
             "telemetry",

@@ -72,7 +72,8 @@ impl Admission {
     }
 
     /// Holds an answer that was read whole against the route: what it says of another tenant is not
-    /// passed, and what it mints is kept.
+    /// passed, what it mints is kept, and of what it lists the caller's own stays. `largest` bounds
+    /// what a coded list may decode to, in bytes.
     ///
     /// # Errors
     /// `not_found` when it names another tenant or another's resource; `upstream_unreadable` when a
@@ -80,7 +81,8 @@ impl Admission {
     pub async fn judge_answer(
         &self,
         registry: &Registry,
-        answer: Answer,
+        mut answer: Answer,
+        largest: u64,
     ) -> Result<Answer, Refusal> {
         let Some(principal) = self.principal.as_deref() else {
             return Ok(answer);
@@ -89,7 +91,9 @@ impl Admission {
         if answer.status == StatusCode::NO_CONTENT || !self.route.needs_response_body() {
             return Ok(answer);
         }
-        if is_coded(&answer.headers) {
+        if self.route.list.is_some() {
+            answer = self.uncoded(answer, largest)?;
+        } else if is_coded(&answer.headers) {
             return Err(self.unreadable("is compressed"));
         }
         self.guard(principal, &answer)?;
@@ -97,7 +101,10 @@ impl Admission {
             self.learn_from_body(registry, principal, &answer.body)
                 .await?;
         }
-        Ok(answer)
+        match &self.route.list {
+            Some(rule) => self.own_items(registry, principal, rule, answer).await,
+            None => Ok(answer),
+        }
     }
 
     fn guard(&self, principal: &Principal, answer: &Answer) -> Result<(), Refusal> {
@@ -196,7 +203,7 @@ impl Admission {
         DenialCode::ForeignAnswer.into()
     }
 
-    fn unreadable(&self, why: &str) -> Refusal {
+    pub(super) fn unreadable(&self, why: &str) -> Refusal {
         let log = format!(
             "route `{}` has to read its answers, and this one {why}",
             self.route.name

@@ -15,6 +15,7 @@ mod gate;
 mod generation;
 mod handles;
 pub mod identity_headers;
+mod listing;
 mod ownership;
 pub mod query;
 mod rpc;

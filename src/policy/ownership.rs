@@ -5,7 +5,10 @@
 
 use std::sync::Arc;
 
+use http::HeaderName;
+
 use super::{Extractor, RoutePolicy};
+use crate::ownership::list::ListShape;
 
 /// How two spellings of an id are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -84,14 +87,10 @@ pub struct CreatesRule {
 pub struct ListRule {
     /// Kind: `task`.
     pub kind: Arc<str>,
-    /// Reference tokens of the array of items; none is an answer that is the array itself.
-    pub items: Vec<String>,
-    /// Reference tokens of the id inside an item; none is an item that is its id.
-    pub id: Option<Vec<String>>,
-    /// Reference tokens of the tenant an item names inside it.
-    pub tenant: Option<Vec<String>>,
-    /// Where the answer says how many there are: body or header.
-    pub totals: Vec<Extractor>,
+    /// Where its parts are in the answer.
+    pub shape: ListShape,
+    /// Fields that say how many there are.
+    pub total_fields: Vec<HeaderName>,
     /// How ids are compared.
     pub form: IdForm,
     /// Who reaches the items.

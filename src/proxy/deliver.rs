@@ -75,7 +75,7 @@ pub(super) async fn stream_answer(
 }
 
 /// The next piece of the answer, unless the client leaves first.
-async fn next_chunk(
+pub(super) async fn next_chunk(
     upstream: &mut Upstream,
     session: &mut Session,
 ) -> Result<Option<Bytes>, Broken> {
@@ -126,7 +126,7 @@ pub(super) async fn finish(
     Ok(())
 }
 
-async fn write(session: &mut Session, tasks: Vec<HttpTask>) -> Result<(), Broken> {
+pub(super) async fn write(session: &mut Session, tasks: Vec<HttpTask>) -> Result<(), Broken> {
     session
         .write_response_tasks(tasks)
         .await

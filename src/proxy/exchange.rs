@@ -124,6 +124,11 @@ impl Exchanger {
         };
         let done = if let Err(broken) = learned {
             Err(broken)
+        } else if admission.route().list.is_some()
+            && (no_content || admission.sifts_events(answer.status, &answer.headers))
+        {
+            self.sift_answer(&mut upstream, session, exchange, admission, answer)
+                .await
         } else if admission.route().needs_response_body() {
             self.judge_then_answer(&mut upstream, session, exchange, admission, answer)
                 .await

@@ -122,6 +122,9 @@ fn passes(name: &HeaderName, admission: &Admission, trail: &Trail) -> bool {
         Fate::Forward => {}
         Fate::Identity | Fate::ForwardingClaim | Fate::Override | Fate::HopByHop => return false,
     }
+    if !admission.may_ask_with(name) {
+        return false;
+    }
     if *name == header::AUTHORIZATION || *name == X_API_KEY {
         return match admission.authorization() {
             AuthorizationOut::Forward => true,

@@ -55,19 +55,32 @@ impl Exchanger {
         let trailers = trailers_of(upstream).await.map_err(Broken::Torn)?;
         let whole = whole.freeze();
         let mut parts = ResponseParts::from(answer);
+        let is_list = admission.route().list.is_some();
+        if is_list {
+            // A list is written anew; one that is coded, from what it decodes to.
+            let more = match parts.headers.contains_key(header::CONTENT_ENCODING) {
+                true => self.answer_bytes,
+                false => whole.len() as u64,
+            };
+            holding
+                .grow(more)
+                .map_err(|_exhausted| Broken::from(FailureCode::Overloaded))?;
+        }
         let judged = Answer {
             status: parts.status,
             headers: parts.headers,
             body: whole,
         };
         let judged = admission
-            .judge_answer(exchange.gate().registry(), judged)
+            .judge_answer(exchange.gate().registry(), judged, self.answer_bytes)
             .await
             .map_err(Broken::Refused)?;
         parts.status = judged.status;
         parts.headers = judged.headers;
         let mut answer = ResponseHeader::from(parts);
         let whole = judged.body;
+        // What they say, they say of the list as it came.
+        let trailers = trailers.filter(|_| !is_list);
         let head = session.req_header().method == Method::HEAD;
         if !head && !bodiless(answer.status) {
             answer.remove_header(&header::TRANSFER_ENCODING);

@@ -21,6 +21,7 @@ mod listener;
 mod memory_budget;
 mod respond;
 mod server;
+mod sift;
 mod tls;
 mod upstreams;
 

@@ -17,5 +17,6 @@ mod stage;
 
 mod claimed;
 mod crash;
+mod lists;
 mod minted;
 mod noninterference;

@@ -40,15 +40,9 @@ const OF_THE_BYTES: [&str; 14] = [
 /// Last words of the names of fields that count.
 const COUNTS: [&str; 6] = ["total", "totals", "count", "counts", "pages", "size"];
 
-/// Takes from a request what a list must not be asked with, and asks for the answer uncoded.
-pub fn ask_plainly(headers: &mut HeaderMap) {
-    for name in CONDITIONS {
-        headers.remove(name);
-    }
-    headers.insert(
-        header::ACCEPT_ENCODING,
-        HeaderValue::from_static("identity"),
-    );
+/// Whether a field of a request is one that a list must not be asked with.
+pub fn is_condition(name: &HeaderName) -> bool {
+    CONDITIONS.contains(name)
 }
 
 /// Corrects the fields of an answer. `named` are the fields the route says count the items; they
@@ -233,23 +227,5 @@ mod tests {
             let expected: Vec<_> = left.map(|left| pair("link", left)).into_iter().collect();
             assert_eq!(corrected(&fields, Some(1)), expected, "{link}");
         }
-    }
-
-    #[test]
-    fn a_list_is_asked_for_whole_and_uncoded() {
-        let mut headers = headers(&[
-            ("if-none-match", "\"7\""),
-            ("if-modified-since", "x"),
-            ("if-match", "x"),
-            ("if-unmodified-since", "x"),
-            ("if-range", "x"),
-            ("range", "bytes=0-9"),
-            ("accept-encoding", "gzip"),
-            ("accept", "application/json"),
-        ]);
-        ask_plainly(&mut headers);
-        assert_eq!(headers.len(), 2);
-        assert_eq!(headers["accept-encoding"], "identity");
-        assert_eq!(headers["accept"], "application/json");
     }
 }

@@ -214,6 +214,13 @@ impl Listing {
         !self.totals.is_empty()
     }
 
+    /// The id of each item, in their order; `None` where it has none.
+    pub fn ids(&self) -> impl Iterator<Item = Option<Cow<'_, str>>> {
+        self.items
+            .iter()
+            .map(|item| item.id.and_then(|span| self.plain(span)))
+    }
+
     /// The id of the last item, whether it stays or leaves: where the backend's next page begins.
     pub fn last_id(&self) -> Option<Cow<'_, str>> {
         self.items

@@ -38,6 +38,8 @@ pub(super) enum ValueError {
         "the array of items is at `body:/json/pointer`, or `body:` where it is the whole answer"
     )]
     Items,
+    #[error("what stands beside the items is at `body:/json/pointer`")]
+    Envelope,
     #[error("a media type such as `application/json` is needed")]
     MediaType,
     #[error("the name of a JSON-RPC method is 1 to 128 visible characters")]

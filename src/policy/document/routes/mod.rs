@@ -1,5 +1,6 @@
 //! `[[routes]]`: what is served, by whom, for whom.
 
+mod list;
 mod ownership;
 
 use std::sync::Arc;

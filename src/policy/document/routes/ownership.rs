@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::{extractor, parameters};
+use super::{extractor, list, parameters};
 use crate::policy::document::reader::Fields;
 use crate::policy::document::{bare, values};
 use crate::policy::problem::{Located, ProblemKind, closest};
@@ -50,7 +50,7 @@ pub(super) fn ownership(
         .filter_map(creates)
         .collect();
     let deletes = fields.flag("deletes", false);
-    let list = fields.table("list").as_ref().and_then(list);
+    let list = fields.table("list").as_ref().and_then(list::list);
     let refuse = |message: &str| {
         fields
             .report()
@@ -146,82 +146,13 @@ fn creates(table: &Fields<'_>) -> Option<CreatesRule> {
     (!rule.ids.is_empty()).then_some(rule)
 }
 
-fn list(table: &Fields<'_>) -> Option<ListRule> {
-    table.require("kind");
-    table.require("items");
-    let kind = table.parsed("kind", values::name);
-    let items = table.parsed("items", items_pointer);
-    let inside = |key: &'static str| {
-        table.parsed(key, |text| {
-            let items = items.as_ref().map(|items| items.value.as_slice());
-            item_pointer(text, items.unwrap_or_default())
-        })
-    };
-    let id = inside("id");
-    let tenant = inside("tenant");
-    if !table.has("id") && !table.has("tenant") {
-        table.report().add(
-            table.place(),
-            ProblemKind::Missing,
-            "an item is told by its `id`, by the `tenant` it names, or both",
-        );
-    }
-    let totals: Vec<_> = table
-        .one_or_more("total")
-        .into_iter()
-        .filter_map(|text| extractor(table, text))
-        .collect();
-    for total in &totals {
-        if !matches!(total.value, Extractor::Body(_) | Extractor::Header(_)) {
-            table.report().add(
-                &total.place,
-                ProblemKind::BadValue,
-                "a total is at `body:/json/pointer` or `header:NAME`",
-            );
-        }
-    }
-    Some(ListRule {
-        form: form(table),
-        access: access(table),
-        kind: kind?.value,
-        items: items?.value,
-        id: id.map(|id| id.value),
-        tenant: tenant.map(|tenant| tenant.value),
-        totals: bare(totals),
-    })
-}
-
-/// `body:/tasks`, or `body:` for an answer that is the array itself.
-fn items_pointer(text: &str) -> Result<Vec<String>, values::ValueError> {
-    match text.strip_prefix("body:") {
-        Some("") => Ok(Vec::new()),
-        Some(pointer) => values::pointer(pointer),
-        None => Err(values::ValueError::Items),
-    }
-}
-
-/// `/id`, `body:/id`, or the whole way `body:/tasks/*/id`; `body:` alone is the item itself.
-fn item_pointer(text: &str, items: &[String]) -> Result<Vec<String>, values::ValueError> {
-    let text = text.strip_prefix("body:").unwrap_or(text);
-    if text.is_empty() {
-        return Ok(Vec::new());
-    }
-    let pointer = values::pointer(text)?;
-    let inside = pointer
-        .strip_prefix(items)
-        .and_then(|rest| rest.split_first())
-        .filter(|(element, _)| *element == "*")
-        .map(|(_, inside)| inside.to_vec());
-    Ok(inside.unwrap_or(pointer))
-}
-
-fn form(table: &Fields<'_>) -> IdForm {
+pub(super) fn form(table: &Fields<'_>) -> IdForm {
     table
         .choice("as", &[("uuid", IdForm::Uuid), ("exact", IdForm::Exact)])
         .unwrap_or_default()
 }
 
-fn access(table: &Fields<'_>) -> Access {
+pub(super) fn access(table: &Fields<'_>) -> Access {
     let scope = table.choice(
         "owner",
         &[("tenant", OwnerScope::Tenant), ("user", OwnerScope::User)],
@@ -296,37 +227,5 @@ pub(super) fn check_parameter(
             format!("the path has no parameter `{{{name}}}`"),
             closest(name, names.iter().map(String::as_str)),
         );
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tokens(text: &str) -> Vec<String> {
-        text.split_terminator('/').map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn the_pointer_of_an_item_is_taken_from_the_item_or_the_whole_answer() {
-        let items = tokens("data/tasks");
-        for text in [
-            "/id",
-            "body:/id",
-            "body:/data/tasks/*/id",
-            "/data/tasks/*/id",
-        ] {
-            assert_eq!(item_pointer(text, &items).unwrap(), ["id"], "{text}");
-        }
-        assert_eq!(item_pointer("body:", &items).unwrap(), tokens(""));
-        assert_eq!(item_pointer("/task/id", &items).unwrap(), ["task", "id"]);
-        assert!(item_pointer("id", &items).is_err());
-    }
-
-    #[test]
-    fn an_answer_that_is_the_array_itself_has_an_empty_pointer() {
-        assert_eq!(items_pointer("body:").unwrap(), tokens(""));
-        assert_eq!(items_pointer("body:/tasks").unwrap(), ["tasks"]);
-        assert!(items_pointer("/tasks").is_err());
     }
 }
