@@ -96,7 +96,11 @@ impl Admission {
         } else if is_coded(&answer.headers) {
             return Err(self.unreadable("is compressed"));
         }
-        self.guard(principal, &answer)?;
+        // An error page need not be JSON; what a success says has to be readable.
+        match self.guard_json(principal, &answer.body) {
+            Err(Refusal::Failed(_)) if !answer.status.is_success() => {}
+            judged => judged?,
+        }
         if answer.status.is_success() {
             self.learn_from_body(registry, principal, &answer.body)
                 .await?;
@@ -107,24 +111,20 @@ impl Admission {
         }
     }
 
-    fn guard(&self, principal: &Principal, answer: &Answer) -> Result<(), Refusal> {
+    /// Holds JSON text of an answer against the route's guard.
+    pub(super) fn guard_json(&self, principal: &Principal, text: &[u8]) -> Result<(), Refusal> {
+        let own = principal.tenant().as_str();
         for extractor in &self.route.guard_tenant {
             let Extractor::Body(pointer) = extractor else {
                 continue;
             };
-            match json::pointer_values(&answer.body, pointer, &Limits::default()) {
-                Ok(values) => {
-                    let own = principal.tenant().as_str();
-                    if values
-                        .iter()
-                        .any(|value| !matches!(value, Scalar::Text(tenant) if tenant == own))
-                    {
-                        return Err(self.foreign("names another tenant"));
-                    }
-                }
-                // An error page need not be JSON; what a success says has to be readable.
-                Err(_) if !answer.status.is_success() => {}
-                Err(fault) => return Err(self.unreadable(&fault.to_string())),
+            let values = json::pointer_values(text, pointer, &Limits::default())
+                .map_err(|fault| self.unreadable(&fault.to_string()))?;
+            if values
+                .iter()
+                .any(|value| !matches!(value, Scalar::Text(tenant) if tenant == own))
+            {
+                return Err(self.foreign("names another tenant"));
             }
         }
         Ok(())
@@ -165,7 +165,7 @@ impl Admission {
     }
 
     /// Makes the caller the owner of an id that the backend minted.
-    async fn mint(
+    pub(super) async fn mint(
         &self,
         registry: &Registry,
         principal: &Principal,

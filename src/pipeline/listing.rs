@@ -49,24 +49,11 @@ impl Admission {
         self.route.list.is_none() || !fields::is_condition(name)
     }
 
-    /// Whether the answer is a list that comes in events, so that each can be passed on by itself.
-    pub fn sifts_events(&self, status: StatusCode, headers: &HeaderMap) -> bool {
-        self.route.list.is_some()
-            && self.route.guard_tenant.is_empty()
-            && self.route.creates.is_empty()
-            && status == StatusCode::OK
-            && media(headers) == Media::Events
-    }
-
-    /// Corrects the fields of a list that comes in events, or without content.
+    /// Corrects the fields of an answer that comes in events, or of a list without content.
     ///
     /// # Errors
     /// `upstream_unreadable` when the content is coded.
-    pub fn correct_list_head(
-        &self,
-        method: &Method,
-        headers: &mut HeaderMap,
-    ) -> Result<(), Refusal> {
+    pub fn correct_head(&self, method: &Method, headers: &mut HeaderMap) -> Result<(), Refusal> {
         if *method != Method::HEAD && !matches!(coding::of(headers).as_deref(), Ok([])) {
             return Err(self.unreadable("is a coded stream of events"));
         }
@@ -80,7 +67,7 @@ impl Admission {
     ///
     /// # Errors
     /// `state_unavailable` when nobody can tell whose its items are.
-    pub async fn own_part_of_event(
+    pub(super) async fn own_part_of_event(
         &self,
         registry: &Registry,
         frame: &Frame,
@@ -296,6 +283,11 @@ fn said(rule: &ListRule, headers: &HeaderMap) -> Option<u64> {
         // Numbers that differ, or are none, are no number of anything.
         .reduce(|one, other| if one == other { one } else { None })
         .flatten()
+}
+
+/// Whether an answer comes in server-sent events.
+pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
+    media(headers) == Media::Events
 }
 
 fn media(headers: &HeaderMap) -> Media {

@@ -173,10 +173,19 @@ impl Trail {
             if denial.rule.is_some() {
                 self.rule.clone_from(&denial.rule);
             }
-            self.alert = (denial.code == DenialCode::ForeignAnswer).then_some(FOREIGN_ANSWER);
+            self.alerted(refusal);
         }
         self.ending = Ending::Refused(refusal.code());
         self.status = Some(refusal.status());
+    }
+
+    /// Notes that an operator has to look where the backend answered with what is another's.
+    pub fn alerted(&mut self, refusal: &Refusal) {
+        if let Refusal::Denied(denial) = refusal
+            && denial.code == DenialCode::ForeignAnswer
+        {
+            self.alert = Some(FOREIGN_ANSWER);
+        }
     }
 
     /// The backend answered with this status.

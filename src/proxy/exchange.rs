@@ -27,6 +27,7 @@ use super::body::CapturedBody;
 use super::context::Exchange;
 use super::deliver::{bodiless, gone_error, stream_answer};
 use super::memory_budget::MemoryBudget;
+use super::sift::answer_head;
 use super::upstreams::Destination;
 use super::{failures, forward, hop, respond};
 use crate::decision::{FailureCode, Refusal};
@@ -124,10 +125,12 @@ impl Exchanger {
         };
         let done = if let Err(broken) = learned {
             Err(broken)
-        } else if admission.route().list.is_some()
-            && (no_content || admission.sifts_events(answer.status, &answer.headers))
+        } else if no_content && admission.route().list.is_some() {
+            answer_head(session, exchange, admission, answer).await
+        } else if let Some(judge) = admission.event_judge(answer.status, &answer.headers)
+            && !no_content
         {
-            self.sift_answer(&mut upstream, session, exchange, admission, answer)
+            self.sift_answer(&mut upstream, session, exchange, admission, (judge, answer))
                 .await
         } else if admission.route().needs_response_body() {
             self.judge_then_answer(&mut upstream, session, exchange, admission, answer)

@@ -1,7 +1,8 @@
-//! Lists that come in events: each event is passed on as soon as it is known whose its items are.
+//! Answers that come in events: each event is passed on as soon as it is judged.
 
 use bytes::BytesMut;
-use http::{Method, Version, header};
+use http::response::Parts as ResponseParts;
+use http::{Version, header};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::HttpTask;
 use pingora::protocols::http::client::HttpSession as Upstream;
@@ -9,40 +10,53 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
 use super::context::Exchange;
-use super::deliver::{bodiless, finish, next_chunk, write};
+use super::deliver::{finish, next_chunk, write};
 use super::exchange::{Broken, Exchanger};
 use super::failures;
-use crate::decision::FailureCode;
+use crate::decision::{FailureCode, Refusal};
 use crate::inspect::sse::Decoder;
-use crate::pipeline::Admission;
+use crate::pipeline::{Admission, EventJudge};
 
 /// Largest event, in bytes. One that is larger ends the answer.
 const LARGEST_EVENT: usize = 1024 * 1024;
 
+/// The head of a list that has no content, as the caller may see it.
+pub(super) async fn answer_head(
+    session: &mut Session,
+    exchange: &mut Exchange,
+    admission: &Admission,
+    answer: ResponseHeader,
+) -> Result<(), Broken> {
+    let answer = corrected(session, admission, answer)?;
+    let tasks = vec![HttpTask::Header(Box::new(answer), true)];
+    finish(session, exchange, tasks).await
+}
+
+fn corrected(
+    session: &Session,
+    admission: &Admission,
+    answer: ResponseHeader,
+) -> Result<ResponseHeader, Broken> {
+    let mut parts = ResponseParts::from(answer);
+    admission
+        .correct_head(&session.req_header().method, &mut parts.headers)
+        .map_err(Broken::Refused)?;
+    Ok(ResponseHeader::from(parts))
+}
+
 impl Exchanger {
-    /// Passes on the caller's part of a list in events, or the corrected head of a list whose
-    /// answer has no content.
+    /// Passes on what the caller may see of an answer in events.
     pub(super) async fn sift_answer(
         &self,
         upstream: &mut Upstream,
         session: &mut Session,
         exchange: &mut Exchange,
         admission: &Admission,
-        answer: ResponseHeader,
+        (mut judge, answer): (EventJudge<'_>, ResponseHeader),
     ) -> Result<(), Broken> {
-        let mut parts = http::response::Parts::from(answer);
-        admission
-            .correct_list_head(&session.req_header().method, &mut parts.headers)
-            .map_err(Broken::Refused)?;
-        let mut answer = ResponseHeader::from(parts);
-        if session.req_header().method == Method::HEAD || bodiless(answer.status) {
-            return finish(
-                session,
-                exchange,
-                vec![HttpTask::Header(Box::new(answer), true)],
-            )
-            .await;
-        }
+        let mut answer = corrected(session, admission, answer)?;
+        // Events may leave or be written anew, so that no length said before holds.
+        answer.remove_header(&header::CONTENT_LENGTH);
         if session.req_header().version == Version::HTTP_11 {
             answer
                 .insert_header(header::TRANSFER_ENCODING, "chunked")
@@ -52,31 +66,48 @@ impl Exchanger {
         holding
             .grow(LARGEST_EVENT as u64)
             .map_err(|_exhausted| Broken::from(FailureCode::Overloaded))?;
-        write(session, vec![HttpTask::Header(Box::new(answer), false)]).await?;
+        let mut head = Some(HttpTask::Header(Box::new(answer), false));
+        if !judge.holds_head() {
+            write(session, head.take().into_iter().collect()).await?;
+        }
         let mut decoder = Decoder::new(LARGEST_EVENT);
         while let Some(chunk) = next_chunk(upstream, session).await? {
             decoder.push(&chunk);
-            let mut own = BytesMut::new();
+            let mut passed = BytesMut::new();
             while let Some(frame) = decoder.next_frame().map_err(|fault| torn(&fault))? {
-                let part = admission
-                    .own_part_of_event(exchange.gate().registry(), &frame)
-                    .await
-                    .map_err(|refusal| torn(&refusal.code()))?;
-                own.extend_from_slice(&part);
+                match judge.pass(exchange.gate().registry(), &frame).await {
+                    Ok(part) => passed.extend_from_slice(&part),
+                    Err(refusal) => {
+                        exchange.trail_mut().alerted(&refusal);
+                        return Err(refused(refusal, head.is_some()));
+                    }
+                }
             }
-            if !own.is_empty() {
-                exchange.trail_mut().count_out(own.len());
-                write(session, vec![HttpTask::Body(Some(own.freeze()), false)]).await?;
+            if !passed.is_empty() {
+                exchange.trail_mut().count_out(passed.len());
+                let body = HttpTask::Body(Some(passed.freeze()), false);
+                write(session, head.take().into_iter().chain([body]).collect()).await?;
             }
         }
-        // What is left without a blank line behind it is no event, and of nobody known. Trailers
-        // say of the list as it came.
-        finish(session, exchange, vec![HttpTask::Body(None, true)]).await
+        // What is left without a blank line behind it is no event. Trailers say of the answer as it
+        // came.
+        let end = HttpTask::Body(None, true);
+        let tasks = head.take().into_iter().chain([end]).collect();
+        finish(session, exchange, tasks).await
     }
 }
 
-/// The head has gone out: the answer can only be broken off.
+/// Nobody may see an event: the answer is refused where its head has not gone out, and broken off
+/// where it has.
+fn refused(refusal: Refusal, at_head: bool) -> Broken {
+    if at_head {
+        Broken::Refused(refusal)
+    } else {
+        torn(&refusal.code())
+    }
+}
+
 fn torn(why: &dyn std::fmt::Display) -> Broken {
-    let why = format!("a list in events can't be passed on: {why}");
+    let why = format!("an answer in events can't be passed on: {why}");
     Broken::Torn(Error::explain(ErrorType::InternalError, why))
 }

@@ -266,14 +266,7 @@ async fn a_record_names_the_resource_and_why_it_was_refused() {
     stage
         .ask(&stage.bob(), "POST", "/agents/edge/s-1", "{}")
         .await;
-    let mut records = stage.records("agent.run");
-    for _ in 0..100 {
-        if records.len() == 2 {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        records = stage.records("agent.run");
-    }
+    let records = stage.records_of("agent.run", 2).await;
     for record in &records {
         assert_eq!(
             record["resource"],

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use crate::stage::{Caller, Stage};
 use crate::support::raw_client::{self, RawClient};
 use crate::support::recording_backend::{Answer, RecordingBackend};
+use crate::support::within;
 
 const ROUTES: &str = r#"
 [[routes]]
@@ -70,7 +71,14 @@ async fn a_kill_in_the_middle_of_creations_gives_nothing_to_the_wrong_tenant() {
                 callers.spawn(async move { (whose, creating.await) });
             }
         }
-        tokio::time::sleep(Duration::from_millis(15 + 13 * round)).await;
+        let enough = minted.load(Ordering::SeqCst) + 10;
+        let busy = async {
+            while minted.load(Ordering::SeqCst) < enough {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        within("creations", busy).await;
+        tokio::time::sleep(Duration::from_micros(370 * round)).await;
         stage.gate.kill();
         while let Some(done) = callers.join_next().await {
             let (whose, told) = done.unwrap();

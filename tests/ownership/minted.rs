@@ -1,7 +1,8 @@
 //! Ids that the backend mints: the caller who got one owns it.
 
 use crate::stage::Stage;
-use crate::support::recording_backend::{Answer, RecordingBackend};
+use crate::support::raw_client::{self, RawClient};
+use crate::support::recording_backend::{Answer, RecordingBackend, Signal};
 
 const ROUTES: &str = r#"
 [[routes]]
@@ -40,6 +41,27 @@ upstream = "backend"
 methods = ["GET"]
 path = "/threads/{id}"
 resource = { kind = "thread", id = "path:id" }
+
+[[routes]]
+name = "run.stream"
+upstream = "backend"
+methods = ["POST"]
+path = "/runs"
+creates = { kind = "run", id = ["event:/run/id", "body:/run/id"] }
+
+[[routes]]
+name = "run.read"
+upstream = "backend"
+methods = ["GET"]
+path = "/runs/{id}"
+resource = { kind = "run", id = "path:id" }
+
+[[routes]]
+name = "guarded"
+upstream = "backend"
+methods = ["GET"]
+path = "/guarded"
+guard = { tenant = "body:/tenantId" }
 
 [[routes]]
 name = "adopted"
@@ -171,4 +193,105 @@ async fn a_creation_that_cant_be_read_is_not_passed_on() {
     let answer = stage.ask(&stage.alice(), "POST", "/tasks", "{}").await;
     assert_eq!(answer.status, 502);
     assert_eq!(answer.json()["code"], "upstream_unreadable");
+}
+
+/// A stream that says what it is about in its second event, and goes on when told.
+fn stream(id: &str, go_on: &Signal) -> Answer {
+    Answer::event_stream()
+        .event("{\"type\":\"hello\"}")
+        .event(&format!("{{\"run\":{{\"id\":\"{id}\"}}}}"))
+        .wait_for(go_on)
+        .event("[DONE]")
+        .end_of_chunks()
+}
+
+#[tokio::test]
+async fn an_id_in_an_event_is_owned_before_the_caller_sees_it() {
+    let go_on = Signal::new();
+    let waiting = go_on.clone();
+    let backend = RecordingBackend::start(move |request| match request.method().as_str() {
+        "POST" => stream("r-1", &waiting),
+        _ => Answer::json(200, "{\"ok\":true}"),
+    })
+    .await;
+    let stage = Stage::start(backend.url(), ROUTES).await;
+    let (alice, bob) = (stage.alice(), stage.bob());
+    let authorization = [("Authorization", alice.authorization.as_str())];
+    let mut client = RawClient::connect(stage.gate.address()).await;
+    client
+        .send(raw_client::request("POST", "/runs", &authorization, b"{}"))
+        .await;
+    client.read_until("r-1").await;
+    assert_eq!(stage.ask(&alice, "GET", "/runs/r-1", "").await.status, 200);
+    assert_eq!(stage.ask(&bob, "GET", "/runs/r-1", "").await.status, 404);
+    go_on.give();
+    let rest = client.read_until("0\r\n\r\n").await;
+    assert!(rest.contains("data: [DONE]\n\n"), "{rest}");
+
+    let stolen = RawClient::connect(stage.gate.address());
+    let mut client = stolen.await;
+    let authorization = [("Authorization", bob.authorization.as_str())];
+    client
+        .send(raw_client::request("POST", "/runs", &authorization, b"{}"))
+        .await;
+    let seen = client.read_until("}").await;
+    assert!(!seen.contains("r-1"), "{seen}");
+    assert_eq!(
+        stage.ask(&alice, "GET", "/runs/r-1", "").await.status,
+        200,
+        "still hers"
+    );
+}
+
+#[tokio::test]
+async fn an_event_that_names_another_tenant_ends_the_stream_and_raises_an_alert() {
+    let backend = RecordingBackend::start(|_| {
+        Answer::event_stream()
+            .event("{\"tenantId\":\"acme\",\"text\":\"mine\"}")
+            .event("{\"tenantId\":\"globex\",\"text\":\"theirs\"}")
+            .end_of_chunks()
+    })
+    .await;
+    let stage = Stage::start(backend.url(), ROUTES).await;
+    let authorization = stage.alice().authorization;
+    let mut client = RawClient::connect(stage.gate.address()).await;
+    let headers = [("Authorization", authorization.as_str())];
+    client
+        .send(raw_client::request("GET", "/guarded", &headers, b""))
+        .await;
+    let seen = String::from_utf8_lossy(&client.read_to_end().await).into_owned();
+    assert!(!seen.contains("theirs"), "{seen}");
+    assert!(
+        !seen.ends_with("0\r\n\r\n"),
+        "broken off, not ended: {seen}"
+    );
+    let record = stage.record("guarded").await;
+    assert_eq!(record["alert"], "foreign_answer", "{record}");
+}
+
+#[tokio::test]
+async fn an_answer_that_names_another_tenant_is_the_404_with_an_alert_and_ones_own_is_not() {
+    let backend = RecordingBackend::start(|request| {
+        let whose = if request.target().contains("mine") {
+            "acme"
+        } else {
+            "globex"
+        };
+        Answer::json(200, &format!("{{\"tenantId\":\"{whose}\"}}"))
+    })
+    .await;
+    let stage = Stage::start(backend.url(), ROUTES).await;
+    let alice = stage.alice();
+    assert_eq!(
+        stage.ask(&alice, "GET", "/guarded?mine", "").await.status,
+        200
+    );
+    assert_eq!(
+        stage.ask(&alice, "GET", "/guarded?theirs", "").await.status,
+        404
+    );
+    let records = stage.records_of("guarded", 2).await;
+    assert_eq!(records[0].get("alert"), None);
+    assert_eq!(records[1]["alert"], "foreign_answer");
+    assert_eq!(records[1]["decision"], "deny");
 }

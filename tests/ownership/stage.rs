@@ -1,12 +1,14 @@
 //! A gate before one backend that has no notion of tenants, and callers of two tenants.
 
 use std::fs;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::support::gate_process::{GateBuilder, GateProcess};
 use crate::support::raw_client::{self, RawResponse};
 use crate::support::tokens::{SigningKey, claims};
+use crate::support::within;
 
 /// A running gate, and what signs its callers' tokens.
 pub struct Stage {
@@ -111,5 +113,26 @@ impl Stage {
             .collect();
         records.sort_by_key(|record| record["seq"].as_u64());
         records
+    }
+
+    /// The audit records of so many requests on this route, once they are written.
+    pub async fn records_of(&self, route: &str, count: usize) -> Vec<Value> {
+        let written = async {
+            loop {
+                let records = self.records(route);
+                if records.len() >= count {
+                    return records;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        within("audit records", written).await
+    }
+
+    /// The audit record of the only request on this route, once it is written.
+    pub async fn record(&self, route: &str) -> Value {
+        let mut records = self.records_of(route, 1).await;
+        assert_eq!(records.len(), 1, "records of `{route}`: {records:#?}");
+        records.remove(0)
     }
 }
