@@ -18,11 +18,11 @@ const LARGEST_PAGE: usize = 1_000;
 /// Most uses that wait to be written down; what is beyond is written another time.
 const MOST_USES: usize = 65_536;
 /// How many uses are written at once, so that claims behind them do not wait long.
-const USES_AT_ONCE: usize = 2_000;
+const USES_AT_ONCE: usize = 500;
 /// How often uses are written down.
 const WRITE_USES: Duration = Duration::from_secs(5);
-/// How often it is looked for what was not used for long.
-const RETIRE: Duration = Duration::from_secs(3_600);
+/// How often every row is looked at for what was not used for long.
+const RETIRE: Duration = Duration::from_secs(6 * 3_600);
 
 /// Who owns what. Shared by all threads and policy generations.
 ///

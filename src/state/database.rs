@@ -107,6 +107,8 @@ impl Database {
             connection.pragma_update(None, "secure_delete", true)?;
             connection.pragma_update(None, "foreign_keys", true)?;
             connection.pragma_update(None, "cache_size", -16_384)?;
+            // A large change leaves no large log behind.
+            connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
             connection.set_prepared_statement_cache_capacity(64);
             if purpose == Purpose::Reading {
                 connection.pragma_update(None, "query_only", true)?;

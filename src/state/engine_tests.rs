@@ -1,7 +1,9 @@
 //! What the engine does when the disk does not do what it should.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use super::database::Database;
@@ -20,6 +22,11 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
         .enable_all()
         .build();
     runtime.unwrap().block_on(future)
+}
+
+/// What a future answers if it is asked only once.
+async fn poll_once<T>(future: &mut Pin<Box<impl Future<Output = T>>>) -> Poll<T> {
+    std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
 }
 
 fn insert(connection: &rusqlite::Connection, upstream: &str) -> rusqlite::Result<usize> {
@@ -66,7 +73,7 @@ fn more_than_can_wait_are_told_at_once() {
     block_on(async {
         let held = Arc::new(AtomicBool::new(true));
         let holding = Arc::clone(&held);
-        let _holds = std::pin::pin!(engine.write(move |_| {
+        let mut holds = Box::pin(engine.write(move |_| {
             while holding.load(Ordering::Relaxed) {
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -75,11 +82,11 @@ fn more_than_can_wait_are_told_at_once() {
         let mut waiting: Vec<_> = (0..9_000)
             .map(|_| Box::pin(engine.write(|_| Ok(()))))
             .collect();
-        let _holds = futures_util::poll!(_holds);
+        assert!(poll_once(&mut holds).await.is_pending());
         tokio::time::sleep(Duration::from_millis(50)).await;
         let mut busy = 0;
         for write in &mut waiting {
-            if let std::task::Poll::Ready(answer) = futures_util::poll!(write) {
+            if let Poll::Ready(answer) = poll_once(write).await {
                 assert_eq!(answer, Err(StateUnavailable::Busy));
                 busy += 1;
             }
@@ -118,6 +125,21 @@ fn a_full_disk_fails_every_write_of_the_batch_and_none_once_there_is_room() {
             .await;
         assert_eq!(written, Ok(1));
     });
+}
+
+#[test]
+fn a_commit_is_synced_to_the_disk_before_it_is_answered() {
+    let (_folder, engine) = engine();
+    let settings = block_on(engine.write(|connection| {
+        let text = |name: &str| connection.pragma_query_value(None, name, |row| row.get(0));
+        let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get(0));
+        Ok::<(String, i64), _>((text("journal_mode")?, number("synchronous")?))
+    }));
+    assert_eq!(
+        settings,
+        Ok(("wal".to_owned(), 2)),
+        "2 is FULL: a sync for each commit"
+    );
 }
 
 #[test]

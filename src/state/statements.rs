@@ -12,9 +12,9 @@ use crate::ownership::{
 use crate::tenant::TenantId;
 
 /// Most rows that one job changes, so that claims behind it do not wait long.
-const CHANGE: i64 = 2_000;
+const CHANGE: i64 = 1_000;
 /// Most rows that one job looks at.
-const LOOK_AT: i64 = 20_000;
+const LOOK_AT: i64 = 5_000;
 
 const FIND: &str = "SELECT o.tenant, o.user, r.used FROM scopes s \
      JOIN resources r ON r.scope = s.scope AND r.id = ?3 \
