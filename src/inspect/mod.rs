@@ -1,5 +1,7 @@
 //! Bytes of strangers, read within bounds.
 
 pub mod coding;
+pub mod event_boundary;
 pub mod json;
 pub mod sse;
+pub mod websocket;
