@@ -10,6 +10,7 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
+use super::OpenStream;
 use crate::audit::AuditStats;
 use crate::identity::jwks::{KeySetState, KeySetStatus};
 use crate::tenant::TenantId;
@@ -53,6 +54,7 @@ pub struct Metrics {
     connections: IntGauge,
     connections_refused: IntCounter,
     body_memory: IntGauge,
+    open_streams: IntGaugeVec,
     labelled: RwLock<HashSet<TenantId>>,
     most_labels: usize,
 }
@@ -135,6 +137,16 @@ impl Metrics {
                     "Memory that buffered bodies take at present",
                 )?,
             )?,
+            open_streams: registered(
+                &registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "fabric_gate_open_streams",
+                        "Answers under way that go on: event streams, sockets, long downloads",
+                    ),
+                    &["tenant"],
+                )?,
+            )?,
             registry,
             labelled: RwLock::new(HashSet::new()),
             most_labels: tenant_labels,
@@ -192,6 +204,12 @@ impl Metrics {
     /// A connection was opened (+1) or closed (-1).
     pub fn connection(&self, change: i64) {
         self.connections.add(change);
+    }
+
+    /// An answer goes on; it is open for as long as what is returned is held.
+    pub fn open_stream(&self, tenant: Option<&TenantId>) -> OpenStream {
+        let tenant = tenant.map_or(NOBODY, |tenant| self.label_of(tenant));
+        OpenStream::counted_by(self.open_streams.with_label_values(&[tenant]))
     }
 
     /// A connection was refused.
