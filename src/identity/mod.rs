@@ -12,6 +12,7 @@ mod digest;
 pub mod jwks;
 mod jwt;
 mod principal;
+pub mod renewal;
 mod replay;
 pub mod settings;
 mod token_cache;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use super::admission::Admission;
 use super::generation::Generation;
@@ -57,6 +58,7 @@ pub struct GateParts {
 /// The policy enforcement point without its network side.
 pub struct Gate {
     generation: ArcSwap<Generation>,
+    installed: watch::Sender<()>,
     parts: GateParts,
 }
 
@@ -80,19 +82,27 @@ impl Gate {
         let generation = parts.generation_of(snapshot)?;
         Ok(Arc::new(Self {
             generation: ArcSwap::from_pointee(generation),
+            installed: watch::Sender::new(()),
             parts,
         }))
     }
 
-    /// Puts a policy in force: requests that arrive from now on are judged by it, those under way
-    /// keep the one they began with.
+    /// Puts a policy in force: requests that arrive from now on are judged by it. Those under way
+    /// keep the one they began with, and end where it would not have let them begin
+    /// ([`Gate::standing`]).
     ///
     /// # Errors
     /// See [`InstallError`]; the policy in force stays.
     pub fn install(&self, snapshot: PolicySnapshot) -> Result<(), InstallError> {
         self.generation
             .store(Arc::new(self.parts.generation_of(snapshot)?));
+        self.installed.send_replace(());
         Ok(())
+    }
+
+    /// Tells of every policy that is put in force after this call.
+    pub fn installations(&self) -> watch::Receiver<()> {
+        self.installed.subscribe()
     }
 
     /// The policy in force.

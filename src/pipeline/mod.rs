@@ -20,6 +20,7 @@ mod listing;
 mod ownership;
 pub mod query;
 mod rpc;
+mod standing;
 pub mod trace_context;
 mod trail;
 

@@ -15,7 +15,7 @@ use crate::audit::{
     RequestRecord, Ticket,
 };
 use crate::clock::Timestamp;
-use crate::decision::{DenialCode, Refusal};
+use crate::decision::{Denial, DenialCode, Refusal};
 use crate::identity::Principal;
 use crate::policy::{Revision, RoutePolicy};
 use crate::telemetry::RequestFacts;
@@ -33,6 +33,8 @@ enum Ending {
     ClientGone,
     /// The backend's answer broke off.
     Torn,
+    /// It was let in, and what let it in is gone: the code of whoever would refuse it at present.
+    Withdrawn(&'static str),
     /// The gate itself ended in the middle of the answer: a stop whose grace was over, or a panic.
     CutOff,
 }
@@ -157,7 +159,7 @@ impl Trail {
     pub fn reason(&self) -> &'static str {
         match self.ending {
             Ending::Answered => "ok",
-            Ending::Refused(code) => code,
+            Ending::Refused(code) | Ending::Withdrawn(code) => code,
             Ending::ClientGone => "client_closed",
             Ending::Torn => "upstream_incomplete",
             Ending::CutOff => "cut_off",
@@ -205,6 +207,14 @@ impl Trail {
         self.ending = Ending::ClientGone;
     }
 
+    /// The request was let in, and its answer ends early because it would not be let in any more.
+    pub fn withdrawn(&mut self, denial: &Denial) {
+        if denial.rule.is_some() {
+            self.rule.clone_from(&denial.rule);
+        }
+        self.ending = Ending::Withdrawn(denial.code.facts().code);
+    }
+
     /// The backend's answer broke off.
     pub fn torn(&mut self) {
         self.ending = Ending::Torn;
@@ -245,6 +255,7 @@ impl Trail {
                 | Ending::Answered
                 | Ending::ClientGone
                 | Ending::Torn
+                | Ending::Withdrawn(_)
                 | Ending::CutOff => None,
             },
             total: self.started.elapsed(),
