@@ -47,7 +47,11 @@ impl ProxyHttp for Callbacks {
         session: &mut Session,
         exchange: &mut Self::CTX,
     ) -> pingora::Result<bool> {
-        self.0.carry(session, exchange).await
+        let answered = self.0.carry(session, exchange).await?;
+        if !answered {
+            exchange.watch(session.req_header());
+        }
+        Ok(answered)
     }
 
     async fn upstream_peer(
@@ -89,10 +93,6 @@ impl ProxyHttp for Callbacks {
         exchange
             .trail_mut()
             .count_in(body.as_ref().map_or(0, Bytes::len));
-        if session.as_downstream().was_upgraded() {
-            // What passes on a socket is no body.
-            return Ok(());
-        }
         let refusal = if exchange.trail().bytes_in() > admission.body_limit() {
             DenialCode::BodyTooLarge
         } else if !in_conversation(session)
@@ -117,15 +117,12 @@ impl ProxyHttp for Callbacks {
     ) -> pingora::Result<()> {
         let status = answer.status;
         if status == StatusCode::SWITCHING_PROTOCOLS {
-            if !admission_of(exchange)?.is_upgrade() {
-                // pingora would pass it on, and whatever follows with it.
-                return Err(Error::explain(
-                    ErrorType::InvalidHTTPHeader,
-                    "the backend switches protocols unasked",
-                )
-                .into_up());
-            }
-            session.set_read_timeout(None);
+            // Upgrades do not come this way. pingora would pass it on, and whatever follows with it.
+            return Err(Error::explain(
+                ErrorType::InvalidHTTPHeader,
+                "the backend switches protocols unasked",
+            )
+            .into_up());
         } else if status.is_informational() {
             forward::drop_claims(answer);
             return Ok(());
@@ -236,11 +233,11 @@ fn in_conversation(session: &Session) -> bool {
     answer_begun(session) || (session.is_http2() && respond::is_grpc(session))
 }
 
-/// Whether the client has the head of its answer; behind a 101 comes no HTTP any more.
+/// Whether the client has the head of its answer.
 fn answer_begun(session: &Session) -> bool {
-    session.response_written().is_some_and(|answer| {
-        answer.status == StatusCode::SWITCHING_PROTOCOLS || !answer.status.is_informational()
-    })
+    session
+        .response_written()
+        .is_some_and(|answer| !answer.status.is_informational())
 }
 
 fn unrecorded() -> Box<Error> {

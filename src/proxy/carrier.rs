@@ -10,6 +10,7 @@ use std::sync::Arc;
 use http::header;
 use pingora::Error;
 use pingora::apps::{HttpPersistentSettings, ReusedHttpStream};
+use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::server::ShutdownWatch;
 
@@ -161,7 +162,7 @@ impl Carrier {
     /// Decides about the request, and answers it where the answer is the gate's to give.
     ///
     /// `None`: it was answered.
-    async fn decide(
+    pub(super) async fn decide(
         &self,
         session: &mut Session,
         exchange: &mut Exchange,
@@ -239,7 +240,9 @@ impl Carrier {
         admission: &Admission,
     ) -> Result<Option<Option<body::CapturedBody>>, Refusal> {
         if admission.is_upgrade() {
-            return Ok(None);
+            // One without a body is for [`Carrier::serve_upgrade`].
+            let detail = "an upgrade comes without a body";
+            return Err(Denial::because(DenialCode::RequestRejected, detail).into());
         }
         if session.is_body_empty() {
             return Ok(Some(None));
@@ -256,8 +259,8 @@ impl Carrier {
 }
 
 /// A request that may pass.
-struct Decided {
-    admission: Arc<Admission>,
+pub(super) struct Decided {
+    pub(super) admission: Arc<Admission>,
     captured: Option<body::CapturedBody>,
 }
 
@@ -293,18 +296,21 @@ fn call_of(session: &Session) -> Result<Call<'_>, Refusal> {
             .get(header::HOST)
             .and_then(|host| host.to_str().ok())
     };
-    let target = match std::str::from_utf8(head.raw_path()) {
-        Ok(raw) if raw.starts_with('/') => raw,
-        Ok(_) => head
-            .uri
-            .path_and_query()
-            .map_or("", |target| target.as_str()),
-        Err(_) => return Err(rejected(FramingFault::TargetForm).into()),
-    };
+    let target = target_of(head).ok_or_else(|| rejected(FramingFault::TargetForm))?;
     Ok(Call {
         method: &head.method,
         target,
         host,
         headers: &head.headers,
     })
+}
+
+/// Path and query as they came, without the authority of an absolute-form target; `None` for bytes
+/// that are no text.
+pub(super) fn target_of(head: &RequestHeader) -> Option<&str> {
+    match std::str::from_utf8(head.raw_path()) {
+        Ok(raw) if raw.starts_with('/') => Some(raw),
+        Ok(_) => Some(head.uri.path_and_query().map_or("", |it| it.as_str())),
+        Err(_) => None,
+    }
 }

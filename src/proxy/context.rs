@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
+use pingora::http::RequestHeader;
 
+use super::lifetime::Lifetime;
+use super::watched::Watch;
 use crate::audit::AuditUnavailable;
 use crate::decision::Refusal;
 use crate::pipeline::{Admission, Gate, Trail};
@@ -26,6 +29,7 @@ pub(super) struct Exchange {
     phase: Phase,
     host: Option<HeaderValue>,
     failure: Option<Refusal>,
+    watch: Option<Watch>,
 }
 
 impl Exchange {
@@ -38,6 +42,7 @@ impl Exchange {
             phase: Phase::Arrived,
             host: None,
             failure: None,
+            watch: Watch::current(),
         }
     }
 
@@ -66,6 +71,19 @@ impl Exchange {
         match &self.phase {
             Phase::Admitted(admission) => Some(admission),
             Phase::Arrived => None,
+        }
+    }
+
+    /// How long the answer to the admitted request may go on; `None` where none was admitted.
+    pub(super) fn lifetime(&self, head: &RequestHeader) -> Option<Lifetime> {
+        self.admission()
+            .map(|admission| Lifetime::of(&self.gate, admission, head))
+    }
+
+    /// From here on pingora's loop carries the admitted request, for as long as it stands.
+    pub(super) fn watch(&self, head: &RequestHeader) {
+        if let (Some(watch), Some(lifetime)) = (&self.watch, self.lifetime(head)) {
+            watch.begin(lifetime);
         }
     }
 
@@ -119,10 +137,17 @@ impl Drop for Exchange {
         if self.trail.is_recorded() {
             return;
         }
-        self.trail.cut_off();
+        let withdrawn = self.watch.as_ref().and_then(Watch::withdrawn);
+        match withdrawn {
+            Some(denial) => self.trail.withdrawn(denial),
+            None => self.trail.cut_off(),
+        }
         self.settle();
         if self.gate.record_blocking(&mut self.trail).is_err() {
             tracing::error!(request_id = %self.trail.request_id(), "a request ended without an audit record");
+        }
+        if withdrawn.is_some() {
+            self.gate.observe(&self.trail);
         }
     }
 }

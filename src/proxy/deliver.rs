@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Version, header};
@@ -11,11 +12,17 @@ use pingora::protocols::http::HttpTask;
 use pingora::protocols::http::client::HttpSession as Upstream;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
+use pingora_timeout::fast_timeout::fast_timeout;
 
 use super::context::Exchange;
 use super::exchange::Broken;
+use super::last_word::{HALF_AN_EVENT, LastWord};
+use super::lifetime::Lifetime;
 use super::{failures, forward};
-use crate::decision::FailureCode;
+use crate::decision::{Denial, FailureCode};
+
+/// How long the last write of an answer that has to end may take.
+const LAST_WRITE: Duration = Duration::from_secs(1);
 
 /// Writes the answer as it comes: every piece goes out before the next is waited for.
 pub(super) async fn stream_answer(
@@ -37,41 +44,105 @@ pub(super) async fn stream_answer(
             .insert_header(header::TRANSFER_ENCODING, "chunked")
             .map_err(|error| Broken::Refused(failures::internal(&error)))?;
     }
+    let mut last_word = LastWord::of(&answer.headers);
     let header = HttpTask::Header(Box::new(answer), false);
-    let mut chunk = match at_once(upstream.read_response_body()).await {
+    match at_once(upstream.read_response_body()).await {
         // The body's beginning came with the header: both leave in one write.
         Some(first) => {
             let first = first.map_err(|error| Broken::Refused(failures::of_upstream(&error)))?;
             let Some(bytes) = first else {
                 return end(upstream, session, exchange, Some(header)).await;
             };
-            if upstream.response_done() && upstream.as_http2().is_none() {
-                exchange.trail_mut().count_out(bytes.len());
-                return finish(
-                    session,
-                    exchange,
-                    vec![header, HttpTask::Body(Some(bytes), true)],
-                )
-                .await;
-            }
             exchange.trail_mut().count_out(bytes.len());
+            if upstream.response_done() && upstream.as_http2().is_none() {
+                let tasks = vec![header, HttpTask::Body(Some(bytes), true)];
+                return finish(session, exchange, tasks).await;
+            }
+            last_word.passed(&bytes);
             write(session, vec![header, HttpTask::Body(Some(bytes), false)]).await?;
-            next_chunk(upstream, session).await?
         }
-        None => {
-            write(session, vec![header]).await?;
-            next_chunk(upstream, session).await?
-        }
-    };
-    while let Some(bytes) = chunk {
+        None => write(session, vec![header]).await?,
+    }
+    let mut lifetime = exchange
+        .lifetime(session.req_header())
+        .ok_or(FailureCode::Internal)?;
+    loop {
+        let next = next_chunk(upstream, session);
+        let bytes = match while_it_stands(&mut lifetime, next).await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return end(upstream, session, exchange, None).await,
+            Err(Broken::Withdrawn { denial, .. }) => {
+                return withdraw(upstream, session, exchange, last_word, denial).await;
+            }
+            Err(broken) => return Err(broken),
+        };
         exchange.trail_mut().count_out(bytes.len());
         if upstream.response_done() && upstream.as_http2().is_none() {
             return finish(session, exchange, vec![HttpTask::Body(Some(bytes), true)]).await;
         }
-        write(session, vec![HttpTask::Body(Some(bytes), false)]).await?;
-        chunk = next_chunk(upstream, session).await?;
+        last_word.passed(&bytes);
+        let written = write(session, vec![HttpTask::Body(Some(bytes), false)]);
+        while_it_stands(&mut lifetime, written).await?;
     }
-    end(upstream, session, exchange, None).await
+}
+
+/// Does a part of the work, unless what let the request in goes first.
+async fn while_it_stands<T>(
+    lifetime: &mut Lifetime,
+    work: impl Future<Output = Result<T, Broken>>,
+) -> Result<T, Broken> {
+    tokio::select! {
+        // Asked first: a backend that always has something to say would never let it be asked.
+        biased;
+        denial = lifetime.ended() => Err(Broken::Withdrawn { denial, told: false }),
+        done = work => done,
+    }
+}
+
+/// Ends an answer before it is whole, with a last word where its protocol has one.
+async fn withdraw(
+    upstream: &mut Upstream,
+    session: &mut Session,
+    exchange: &mut Exchange,
+    mut last_word: LastWord,
+    denial: Denial,
+) -> Result<(), Broken> {
+    let to_a_boundary = async {
+        while last_word.has_to_wait() {
+            let Ok(Some(bytes)) = next_chunk(upstream, session).await else {
+                break;
+            };
+            exchange.trail_mut().count_out(bytes.len());
+            last_word.passed(&bytes);
+            write(session, vec![HttpTask::Body(Some(bytes), false)]).await?;
+        }
+        Ok::<(), Broken>(())
+    };
+    match fast_timeout(HALF_AN_EVENT, to_a_boundary).await {
+        Ok(reached) => reached?,
+        Err(_elapsed) => {
+            return Err(Broken::Withdrawn {
+                denial,
+                told: false,
+            });
+        }
+    }
+    let Some(event) = last_word.said(&denial, exchange.trail()) else {
+        return Err(Broken::Withdrawn {
+            denial,
+            told: false,
+        });
+    };
+    exchange.trail_mut().count_out(event.len());
+    exchange.trail_mut().withdrawn(&denial);
+    let told = finish(session, exchange, vec![HttpTask::Body(Some(event), true)]);
+    match fast_timeout(LAST_WRITE, told).await {
+        Ok(done) => done.and(Err(Broken::Withdrawn { denial, told: true })),
+        Err(_elapsed) => Err(Broken::Withdrawn {
+            denial,
+            told: false,
+        }),
+    }
 }
 
 /// The next piece of the answer, unless the client leaves first.
@@ -152,7 +223,7 @@ pub(super) fn bodiless(status: StatusCode) -> bool {
 
 /// What a future has ready at its first poll, if anything. It is dropped otherwise, so it has to be
 /// one that loses nothing by that; reading from a connection is.
-async fn at_once<F: Future>(future: F) -> Option<F::Output> {
+pub(super) async fn at_once<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|context| {
         Poll::Ready(match future.as_mut().poll(context) {

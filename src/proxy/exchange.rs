@@ -29,8 +29,8 @@ use super::deliver::{bodiless, gone_error, stream_answer};
 use super::memory_budget::MemoryBudget;
 use super::sift::answer_head;
 use super::upstreams::Destination;
-use super::{failures, forward, hop, respond};
-use crate::decision::{FailureCode, Refusal};
+use super::{failures, forward, hop, respond, tunnel};
+use crate::decision::{Denial, FailureCode, Refusal};
 use crate::pipeline::{Admission, Trail};
 
 /// Interim answers (1xx) that are skipped before the exchange is given up.
@@ -44,6 +44,12 @@ pub(super) enum Broken {
     ClientGone(Box<Error>),
     /// The answer broke off in the middle.
     Torn(Box<Error>),
+    /// What let the request in is gone, in the middle of the answer.
+    Withdrawn {
+        denial: Denial,
+        /// The client was told, and its answer ended as its protocol has it.
+        told: bool,
+    },
 }
 
 impl From<FailureCode> for Broken {
@@ -76,20 +82,31 @@ impl Exchanger {
         admission: &Admission,
         body: Option<CapturedBody>,
     ) -> pingora::Result<()> {
-        match self
+        let done = self
             .converse(to, session, exchange, admission, body.as_ref())
-            .await
-        {
-            Ok(()) => Ok(()),
-            Err(Broken::Refused(refusal)) => respond::refuse(session, exchange, &refusal).await,
-            Err(Broken::ClientGone(error)) => {
-                exchange.trail_mut().client_gone();
-                Err(error.into_down())
-            }
-            Err(Broken::Torn(error)) => {
-                exchange.trail_mut().torn();
-                Err(error.into_up())
-            }
+            .await;
+        match done {
+            // A request that asks for no switch is answered.
+            Ok(_) => Ok(()),
+            Err(broken) => settle(session, exchange, broken).await,
+        }
+    }
+
+    /// Puts a handshake to the backend: the exchange behind its `101`, or `None` where the client
+    /// has an ordinary answer.
+    ///
+    /// # Errors
+    /// As [`Exchanger::run`].
+    pub(super) async fn switch(
+        &self,
+        to: &Destination,
+        session: &mut Session,
+        exchange: &mut Exchange,
+        admission: &Admission,
+    ) -> pingora::Result<Option<Box<Upstream>>> {
+        match self.converse(to, session, exchange, admission, None).await {
+            Ok(switched) => Ok(switched),
+            Err(broken) => settle(session, exchange, broken).await.map(|()| None),
         }
     }
 
@@ -100,7 +117,7 @@ impl Exchanger {
         exchange: &mut Exchange,
         admission: &Admission,
         body: Option<&CapturedBody>,
-    ) -> Result<(), Broken> {
+    ) -> Result<Option<Box<Upstream>>, Broken> {
         let bytes = body.map(|body| body.bytes.clone());
         let (mut upstream, answered) = self
             .answered(to, session, exchange.trail(), admission, bytes)
@@ -108,6 +125,9 @@ impl Exchanger {
         exchange
             .trail_mut()
             .upstream_answered(answered.status.as_u16());
+        if answered.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(Some(Box::new(upstream)));
+        }
         let answer = match upstream.response_header() {
             Some(header) => forward::answer_of(header, exchange.trail()),
             None => return Err(FailureCode::UpstreamUnreachable.into()),
@@ -143,13 +163,13 @@ impl Exchanger {
                 self.connector
                     .release_http_session(upstream, &*to.peer, to.peer.idle_timeout())
                     .await;
-                Ok(())
+                Ok(None)
             }
             // INVARIANT: a connection is kept only behind a whole request. Behind the beginning of
             // one, the backend would read the next caller's request as the rest of its body.
             done => {
                 upstream.shutdown().await;
-                done
+                done.map(|()| None)
             }
         }
     }
@@ -175,7 +195,8 @@ impl Exchanger {
                 .map_err(|error| Broken::Refused(failures::of_upstream(&error)))?;
             upstream.set_write_timeout(Some(admission.route().timeout));
             upstream.set_read_timeout(Some(admission.route().timeout));
-            let attempt = send_and_wait(&mut upstream, session, request, body.clone());
+            let switches = admission.is_upgrade();
+            let attempt = send_and_wait(&mut upstream, session, request, body.clone(), switches);
             let error = match fast_timeout(admission.route().timeout, attempt).await {
                 Ok(Ok(answered)) => {
                     upstream.set_read_timeout(Some(admission.route().stream_idle));
@@ -205,6 +226,37 @@ impl Exchanger {
     }
 }
 
+/// Tells the client what it can still be told of an exchange that ended early.
+///
+/// # Errors
+/// Its connection can't be used any more.
+async fn settle(
+    session: &mut Session,
+    exchange: &mut Exchange,
+    broken: Broken,
+) -> pingora::Result<()> {
+    match broken {
+        Broken::Refused(refusal) => respond::refuse(session, exchange, &refusal).await,
+        Broken::ClientGone(error) => {
+            exchange.trail_mut().client_gone();
+            Err(error.into_down())
+        }
+        Broken::Torn(error) => {
+            exchange.trail_mut().torn();
+            Err(error.into_up())
+        }
+        Broken::Withdrawn { told: true, .. } => Ok(()),
+        Broken::Withdrawn {
+            denial,
+            told: false,
+        } => {
+            exchange.trail_mut().withdrawn(&denial);
+            let gone = "what let the request in is gone";
+            Err(Error::explain(ErrorType::InternalError, gone))
+        }
+    }
+}
+
 /// The request as the backend gets it.
 fn composed(
     to: &Destination,
@@ -214,7 +266,10 @@ fn composed(
     body: Option<&Bytes>,
 ) -> pingora::Result<Box<RequestHeader>> {
     let came = session.req_header();
-    let parts = forward::compose(came, admission, trail, to.host.as_ref())?;
+    let mut parts = forward::compose(came, admission, trail, to.host.as_ref())?;
+    if admission.is_upgrade() {
+        tunnel::offer(&mut parts.headers);
+    }
     hop::frame_request(parts, came.uri.authority(), &to.peer, body).map(Box::new)
 }
 
@@ -236,6 +291,7 @@ async fn send_and_wait(
     session: &mut Session,
     request: Box<RequestHeader>,
     body: Option<Bytes>,
+    switches: bool,
 ) -> Result<Answered, SendFailure> {
     let mut request_sent = true;
     let ends_with_header = body.as_ref().is_none_or(Bytes::is_empty);
@@ -274,7 +330,14 @@ async fn send_and_wait(
             }
         }
         match upstream.response_header() {
-            Some(header) if header.status == StatusCode::SWITCHING_PROTOCOLS => break,
+            Some(header) if header.status == StatusCode::SWITCHING_PROTOCOLS && !switches => break,
+            Some(header) if header.status == StatusCode::SWITCHING_PROTOCOLS => {
+                let status = header.status;
+                return Ok(Answered {
+                    status,
+                    request_sent,
+                });
+            }
             Some(header) if header.status.is_informational() => {}
             Some(header) => {
                 let status = header.status;

@@ -8,21 +8,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::BytesMut;
 use http::{HeaderMap, Method};
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
 use pingora::protocols::Stream;
 use pingora::protocols::tls::ALPN;
-use pingora::proxy::{HttpProxy, Session};
+use pingora::proxy::Session;
 use pingora::server::ShutdownWatch;
 use pingora_timeout::fast_timeout::fast_timeout;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
-use super::callbacks::Callbacks;
 use super::carrier::Carrier;
 use super::head_reader::{HeadDeadlines, HeadRead, read_head};
+use super::watched::Watched;
 use crate::decision::{CONTENT_TYPE, Denial, DenialCode, FailureCode, Problem, Refusal};
-use crate::pipeline::{Gate, framing};
+use crate::pipeline::Gate;
+use crate::pipeline::framing::{self, BodyFraming, RawHead};
 use crate::telemetry::Metrics;
 
 /// The first bytes of an HTTP/2 connection (RFC 9113 section 3.4).
@@ -54,7 +56,7 @@ pub struct ListenerBounds {
 pub(super) struct ConnectionApp {
     pub(super) gate: Arc<Gate>,
     pub(super) carrier: Arc<Carrier>,
-    pub(super) proxy: Arc<HttpProxy<Callbacks>>,
+    pub(super) proxy: Arc<Watched>,
     pub(super) bounds: ListenerBounds,
     pub(super) places: Arc<Semaphore>,
 }
@@ -104,6 +106,27 @@ impl Drop for Open<'_> {
     }
 }
 
+/// Who carries a request of HTTP/1.
+#[derive(Clone, Copy)]
+enum Way {
+    /// The gate alone.
+    Own,
+    /// The gate, and behind the answer a socket; what follows the head is the socket's.
+    Upgrade { head_length: usize },
+    /// pingora's loop.
+    Loop,
+}
+
+impl Way {
+    fn of(head: &RawHead<'_>, head_length: usize) -> Self {
+        match (head.upgrade, head.body) {
+            (true, BodyFraming::None) => Self::Upgrade { head_length },
+            _ if Carrier::serves(head) => Self::Own,
+            _ => Self::Loop,
+        }
+    }
+}
+
 impl ConnectionApp {
     /// Whether the client speaks HTTP/2; `None` when it says nothing in time.
     async fn speaks_h2(&self, stream: &mut Stream) -> Option<bool> {
@@ -127,15 +150,15 @@ impl ConnectionApp {
             whole_head: self.bounds.header,
         };
         loop {
-            let (buffer, serves) =
+            let (mut buffer, way) =
                 match read_head(&mut stream, deadlines, &mut stopping, LINGER).await {
                     HeadRead::Complete {
                         buffer,
                         head_length,
                     } => {
                         let head = buffer.get(..head_length).unwrap_or_default();
-                        let serves = match framing::inspect(head) {
-                            Ok(head) => Carrier::serves(&head),
+                        let way = match framing::inspect(head) {
+                            Ok(head) => Way::of(&head, head_length),
                             Err(fault) => {
                                 let refusal =
                                     Denial::because(DenialCode::RequestRejected, fault.to_string())
@@ -144,7 +167,7 @@ impl ConnectionApp {
                                 return;
                             }
                         };
-                        (buffer, serves)
+                        (buffer, way)
                     }
                     HeadRead::Gone => return,
                     HeadRead::TooSlow => {
@@ -161,6 +184,10 @@ impl ConnectionApp {
                         return;
                     }
                 };
+            let early = match way {
+                Way::Upgrade { head_length } => buffer.split_off(head_length),
+                Way::Own | Way::Loop => BytesMut::new(),
+            };
             let mut session = Session::new_h1(stream);
             match settings.take() {
                 Some(settings) => settings.apply_to_session(&mut session),
@@ -170,11 +197,18 @@ impl ConnectionApp {
                 }
             }
             session.set_pipelined_prefix(buffer);
-            let reused = if serves {
-                self.carrier.serve(session, shutdown).await
-            } else {
-                let session = *session.downstream_session;
-                self.proxy.process_new_http(session, shutdown).await
+            let reused = match way {
+                Way::Own => self.carrier.serve(session, shutdown).await,
+                Way::Upgrade { .. } => {
+                    // Boxed, because it is rare and large: the future of every connection would
+                    // carry it.
+                    Box::pin(self.carrier.serve_upgrade(session, early)).await;
+                    None
+                }
+                Way::Loop => {
+                    let session = *session.downstream_session;
+                    self.proxy.process_new_http(session, shutdown).await
+                }
             };
             let Some(reused) = reused else {
                 return;

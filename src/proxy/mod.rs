@@ -17,13 +17,17 @@ mod forward;
 mod head_reader;
 mod hop;
 mod judge;
+mod last_word;
+mod lifetime;
 mod listener;
 mod memory_budget;
 mod respond;
 mod server;
 mod sift;
 mod tls;
+mod tunnel;
 mod upstreams;
+mod watched;
 
 pub use listener::ListenerBounds;
 pub use pingora::server::ExecutionPhase;

@@ -29,6 +29,7 @@ use super::listener::{ConnectionApp, ListenerBounds};
 use super::memory_budget::MemoryBudget;
 use super::tls::{self, TlsError, TlsFiles};
 use super::upstreams::Upstreams;
+use super::watched::Watched;
 use crate::pipeline::Gate;
 
 /// Idle connections to backends that are kept. Below the peak concurrency every request beyond it
@@ -163,7 +164,7 @@ pub fn serve(
     let app = ConnectionApp {
         gate,
         carrier,
-        proxy: Arc::new(proxy),
+        proxy: Arc::new(Watched(Arc::new(proxy))),
         bounds: settings.bounds,
         places: Arc::clone(&places),
     };

@@ -203,11 +203,8 @@ impl Backend {
         options.write_timeout = Some(route.timeout);
         options.idle_timeout = Some(POOL_IDLE);
         options.max_h2_streams = H2_STREAMS;
-        options.http_upstream_request_policy = if route.websocket {
-            HttpUpstreamRequestPolicy::standard()
-        } else {
-            HttpUpstreamRequestPolicy::deny_upgrades()
-        };
+        // Upgrades are no business of pingora's loop.
+        options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
         options.alpn = match self.policy.protocol {
             UpstreamProtocol::Http1 => ALPN::H1,
             UpstreamProtocol::Http2 => ALPN::H2,

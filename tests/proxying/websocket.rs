@@ -5,31 +5,20 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::stage::{Stage, World};
-use crate::support::recording_backend::{Answer, RecordingBackend, Signal};
+use crate::support::recording_backend::{Answer, RecordingBackend};
 use crate::support::transport::BoxedStream;
 use crate::support::within;
 
 const HANDSHAKE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\n\
                          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
-/// A backend that takes a moment to switch protocols. One that answers before pingora's loop first
-/// looks loses its socket at once: the loop takes the end of the (empty) request body, which is
-/// still in its queue then, for the end of the socket.
+/// A backend that switches protocols at once.
 async fn echoing() -> RecordingBackend {
-    RecordingBackend::start(|request| {
-        let ready = Signal::new();
-        let given = ready.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            given.give();
-        });
-        let echo = Answer::echo_websocket(&request.head);
-        Answer::nothing().wait_for(&ready).then_answer(echo)
-    })
-    .await
+    RecordingBackend::start(|request| Answer::echo_websocket(&request.head)).await
 }
 
 fn handshake(target: &str, more: &str) -> String {
@@ -72,6 +61,152 @@ async fn messages_pass_both_ways() {
         (&record["status"], &record["decision"]),
         (&101.into(), &"permit".into())
     );
+}
+
+#[tokio::test]
+async fn no_socket_is_lost_to_a_backend_that_answers_in_the_same_instant() {
+    let backend = echoing().await;
+    let world = Stage::new().upstream("h1", backend.url(), "").start().await;
+    for _ in 0..500 {
+        let mut socket = open(&world).await;
+        echoed(&mut socket, Message::text("hello")).await;
+    }
+}
+
+#[tokio::test]
+async fn what_either_side_says_in_one_breath_with_the_handshake_arrives() {
+    let backend = RecordingBackend::start(|request| {
+        let key = request.head.value("sec-websocket-key").unwrap_or_default();
+        let accept = derive_accept_key(key.as_bytes());
+        let head = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n\r\n\u{1}\u{5}early\u{80}\u{1}!"
+        );
+        // Latin-1: the frames are bytes.
+        let bytes: Vec<u8> = head.chars().map(|it| it as u8).collect();
+        Answer::bytes(bytes).until_the_client_leaves()
+    })
+    .await;
+    let world = Stage::new().upstream("h1", backend.url(), "").start().await;
+    let mut client = world.client().await;
+    let credential = format!("Authorization: {}\r\n", world.authorization);
+    let mut request = handshake("/h1/socket", &credential).into_bytes();
+    request.extend_from_slice(&[0x82, 0x81, 0, 0, 0, 0, b'x', 0x88, 0x80, 0, 0, 0, 0]);
+    client.send(request).await;
+    assert_eq!(client.read_head().await.word(1), "101");
+
+    let mut socket =
+        WebSocketStream::from_raw_socket(client.into_stream(), Role::Client, None).await;
+    let first = within("a message", socket.next()).await.unwrap().unwrap();
+    assert_eq!(first, Message::text("early!"));
+    drop(socket);
+    backend.wait_for_departures(1).await;
+    let record = world.record("h1.socket").await;
+    assert_eq!(
+        (&record["bytes_in"], &record["bytes_out"]),
+        (&13.into(), &10.into())
+    );
+    assert_eq!(record["reason"], "ok", "the client said goodbye");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_switch_is_an_ordinary_answer() {
+    let backend = RecordingBackend::start(|_| Answer::json(404, r#"{"error":"no socket"}"#)).await;
+    let world = Stage::new().upstream("h1", backend.url(), "").start().await;
+    let mut client = world.client().await;
+    let credential = format!("Authorization: {}\r\n", world.authorization);
+
+    client.send(handshake("/h1/socket", &credential)).await;
+    let answer = client.read_response().await;
+    assert_eq!(answer.status, 404);
+    assert_eq!(answer.text(), r#"{"error":"no socket"}"#);
+    let record = world.record("h1.socket").await;
+    assert_eq!(
+        (&record["status"], &record["upstream_status"]),
+        (&404.into(), &404.into())
+    );
+}
+
+#[tokio::test]
+async fn a_switch_that_does_not_fit_what_was_asked_is_no_switch() {
+    for (name, fields) in [
+        ("no accept", String::new()),
+        (
+            "another key",
+            "Sec-WebSocket-Accept: AAAALMBiTxaQ9kYGzzhZRbK+xOo=\r\n".to_owned(),
+        ),
+        (
+            "a protocol nobody offered",
+            "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+             Sec-WebSocket-Protocol: chat\r\n"
+                .to_owned(),
+        ),
+    ] {
+        let backend = RecordingBackend::start(move |_| {
+            Answer::bytes(format!(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+                 Connection: Upgrade\r\n{fields}\r\nsecret"
+            ))
+        })
+        .await;
+        let world = Stage::new().upstream("h1", backend.url(), "").start().await;
+        let mut client = world.client().await;
+        let credential = format!("Authorization: {}\r\n", world.authorization);
+        client.send(handshake("/h1/socket", &credential)).await;
+        let answer = client.read_response().await;
+        assert_eq!(answer.status, 502, "{name}");
+        assert_eq!(answer.json()["code"], "upstream_unreadable", "{name}");
+        assert!(!answer.text().contains("secret"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn of_the_handshake_the_backend_gets_what_the_gate_knows() {
+    let backend = echoing().await;
+    let world = Stage::new().upstream("h1", backend.url(), "").start().await;
+    let mut client = world.client().await;
+    let more = format!(
+        "Authorization: {}\r\nX-Fabric-Tenant: acme\r\nSec-WebSocket-Protocol: chat\r\n\
+         Sec-WebSocket-Extensions: x-other, permessage-deflate\r\n",
+        world.authorization
+    );
+    client.send(handshake("/h1/socket", &more)).await;
+    assert_eq!(client.read_head().await.word(1), "101");
+
+    let request = backend.only_request();
+    let value = |name: &str| request.head.value(name).unwrap();
+    assert_eq!(value("upgrade"), "websocket");
+    assert_eq!(value("connection").to_ascii_lowercase(), "upgrade");
+    assert_eq!(value("sec-websocket-key"), "dGhlIHNhbXBsZSBub25jZQ==");
+    assert_eq!(value("sec-websocket-protocol"), "chat");
+    assert_eq!(value("sec-websocket-extensions"), "permessage-deflate");
+    assert_eq!(value("x-fabric-user"), "alice");
+}
+
+#[tokio::test]
+async fn an_upgrade_to_anything_else_reaches_no_backend() {
+    let backend = echoing().await;
+    let world = Stage::new().upstream("h1", backend.url(), "").start().await;
+    let credential = format!("Authorization: {}\r\n", world.authorization);
+    let good = handshake("/h1/socket", &credential);
+    for bad in [
+        good.replace("Upgrade: websocket", "Upgrade: x"),
+        good.replace("Version: 13", "Version: 8"),
+        good.replace("dGhlIHNhbXBsZSBub25jZQ==", "short"),
+        good.replace(
+            "Sec-WebSocket-Version",
+            "Content-Length: 1\r\nSec-WebSocket-Version",
+        ) + "x",
+    ] {
+        let mut client = world.client().await;
+        client.send(bad).await;
+        let answer = client.read_response().await;
+        assert_eq!(
+            (answer.status, &answer.json()["code"]),
+            (400, &"request_rejected".into())
+        );
+    }
+    assert_eq!(backend.connections(), 0);
 }
 
 #[tokio::test]

@@ -1,0 +1,85 @@
+//! How long an answer may go on.
+//!
+//! One timer and one watch on the policy per open stream. Both only say when to ask
+//! [`Gate::standing`] again, which is where it is decided.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use pingora::http::RequestHeader;
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep};
+
+use super::carrier;
+use crate::clock::Timestamp;
+use crate::decision::Denial;
+use crate::pipeline::{Admission, Gate};
+use crate::telemetry::OpenStream;
+
+/// Longest sleep until the clock is looked at again: it may be set forward.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// One admitted request whose answer goes on, counted as an open stream.
+pub(super) struct Lifetime {
+    gate: Arc<Gate>,
+    admission: Arc<Admission>,
+    method: Method,
+    target: String,
+    installed: watch::Receiver<()>,
+    /// When to judge again; at once in the beginning. Kept from one wait to the next, as most end
+    /// because a piece of the answer came.
+    timer: Pin<Box<Sleep>>,
+    _open: OpenStream,
+}
+
+impl Lifetime {
+    /// The lifetime of the answer to this request.
+    pub(super) fn of(gate: &Arc<Gate>, admission: &Arc<Admission>, head: &RequestHeader) -> Self {
+        let tenant = admission.principal().map(|principal| principal.tenant());
+        Self {
+            installed: gate.installations(),
+            gate: Arc::clone(gate),
+            admission: Arc::clone(admission),
+            method: head.method.clone(),
+            target: carrier::target_of(head).unwrap_or_default().to_owned(),
+            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            _open: gate.metrics().open_stream(tenant),
+        }
+    }
+
+    /// Returns once the answer must end, and why. Nothing is lost when it is dropped and asked anew.
+    pub(super) async fn ended(&mut self) -> Denial {
+        loop {
+            tokio::select! {
+                biased;
+                // The gate outlives its streams; a watch without a sender can't happen, and would
+                // leave the timer to judge.
+                Ok(()) = self.installed.changed() => {}
+                () = &mut self.timer => {}
+            }
+            match self
+                .gate
+                .standing(&self.admission, &self.method, &self.target)
+            {
+                Ok(until) => {
+                    let next = Instant::now() + self.rest(until);
+                    self.timer.as_mut().reset(next);
+                }
+                Err(denial) => return denial,
+            }
+        }
+    }
+
+    fn rest(&self, until: Option<Timestamp>) -> Duration {
+        let rest = until.map_or(LOOK_AGAIN, |until| {
+            let micros = until
+                .as_micros()
+                .saturating_sub(self.gate.now().as_micros());
+            Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+        });
+        // A timer may fire a moment early; without a pause it would then spin to the end.
+        rest.clamp(Duration::from_millis(1), LOOK_AGAIN)
+    }
+}
