@@ -204,7 +204,7 @@ impl Trail {
 
     /// The client left.
     pub fn client_gone(&mut self) {
-        self.ending = Ending::ClientGone;
+        self.broke(Ending::ClientGone);
     }
 
     /// The request was let in, and its answer ends early because it would not be let in any more.
@@ -217,7 +217,14 @@ impl Trail {
 
     /// The backend's answer broke off.
     pub fn torn(&mut self) {
-        self.ending = Ending::Torn;
+        self.broke(Ending::Torn);
+    }
+
+    /// Connections break behind an answer that was withdrawn; that is not what ended it.
+    fn broke(&mut self, ending: Ending) {
+        if !matches!(self.ending, Ending::Withdrawn(_)) {
+            self.ending = ending;
+        }
     }
 
     /// The gate goes no further with it. An answer that began was not whole; a request that had

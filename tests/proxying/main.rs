@@ -22,6 +22,7 @@ mod departures;
 mod faults;
 mod grpc;
 mod h2_abuse;
+mod lifetimes;
 mod streaming;
 mod torn;
 mod transports;

@@ -32,7 +32,8 @@ impl Stage {
         let builder = GateProcess::builder();
         let key = SigningKey::ed25519("key");
         let jwks = key.write_jwks(builder.folder());
-        let identity = key.policy(&jwks);
+        // What a token allows ends with it, to the second.
+        let identity = key.policy(&jwks) + "leeway_seconds = 0\n";
         let tenants = format!(
             "[defaults]\nlimits = {{ body_bytes = {BODY_BYTES} }}\n\n[[tenants]]\nid = \"{TENANT}\"\n"
         );
@@ -68,12 +69,13 @@ impl Stage {
         World {
             gate: self.builder.start().await,
             authorization: format!("Bearer {token}"),
+            key: self.key,
         }
     }
 }
 
 /// Every kind of route, for one backend.
-fn routes(upstream: &str) -> String {
+pub fn routes(upstream: &str) -> String {
     let route = |name: &str, path: &str, rest: &str| {
         format!(
             "[[routes]]\nname = \"{upstream}.{name}\"\nupstream = \"{upstream}\"\n\
@@ -166,9 +168,16 @@ pub struct World {
     pub gate: GateProcess,
     /// What the caller's `Authorization` says.
     pub authorization: String,
+    key: SigningKey,
 }
 
 impl World {
+    /// The caller with a token that is good for so many seconds.
+    pub fn authorization_for(&self, seconds: i64) -> String {
+        let claims = claims(TENANT, "alice", &[]).expires_in(seconds);
+        format!("Bearer {}", self.key.sign(&claims))
+    }
+
     /// The bytes of the caller's request.
     pub fn request(
         &self,

@@ -77,7 +77,7 @@ pub struct FrameHeader {
 }
 
 /// Longest header in bytes.
-pub const LONGEST_HEADER: usize = 14;
+pub(super) const LONGEST_HEADER: usize = 14;
 
 /// Longest payload of a control frame in bytes.
 const LONGEST_CONTROL: u64 = 125;
