@@ -6,6 +6,7 @@
 //! good order nor look into it. The handshake goes through the gate's own exchange instead, and
 //! behind it [`relay`] has both connections to itself.
 
+mod flow;
 mod handshake;
 mod pulse;
 mod relay;
