@@ -37,11 +37,12 @@ pub enum DenialCode {
     MethodNotAllowed,
     BodyTooLarge,
     EncodingUnsupported,
+    QueueFull,
 }
 
 impl DenialCode {
     /// Every code, for tests and documentation.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::RequestRejected,
         Self::RequestTimeout,
         Self::TenantRequired,
@@ -63,6 +64,7 @@ impl DenialCode {
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
         Self::EncodingUnsupported,
+        Self::QueueFull,
     ];
 
     /// Code, status and title.
@@ -100,12 +102,19 @@ impl DenialCode {
                 415,
                 "The content encoding is not supported",
             ),
+            Self::QueueFull => ("queue_full", 429, "Too many requests wait in line"),
+        };
+        // A line moves; everything else stays refused until something is mended.
+        let retry_after = if matches!(self, Self::QueueFull) {
+            Some(5)
+        } else {
+            None
         };
         RefusalFacts {
             code,
             status,
             title,
-            retry_after: None,
+            retry_after,
         }
     }
 }
@@ -172,7 +181,8 @@ impl Denial {
             | DenialCode::ForeignAnswer
             | DenialCode::MethodNotAllowed
             | DenialCode::BodyTooLarge
-            | DenialCode::EncodingUnsupported => return None,
+            | DenialCode::EncodingUnsupported
+            | DenialCode::QueueFull => return None,
         };
         let mut challenge = format!("Bearer realm=\"fabric-gate\", error=\"{error}\"");
         if self.code == DenialCode::TokenExpired {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use super::generation::Generation;
+use super::lines::LineKey;
 use super::ownership::NamedResource;
 use crate::identity::webhook::VerifiedDelivery;
 use crate::identity::{Principal, ReplayGuard};
-use crate::policy::RoutePolicy;
+use crate::policy::{LinePolicy, LineScope, RoutePolicy};
 
 /// What becomes of the caller's credential.
 #[derive(Clone, Debug)]
@@ -59,6 +60,37 @@ impl Admission {
     /// Largest request body, in bytes.
     pub fn body_limit(&self) -> u64 {
         self.body_limit
+    }
+
+    /// The line that the request has to stand in before it goes on, if any.
+    pub fn line(&self) -> Option<(LineKey, LinePolicy)> {
+        let policy = self.route.line?;
+        let upstream = Arc::clone(&self.route.upstream.name);
+        let principal = self.principal.as_deref();
+        let name = |text: &str| Arc::<str>::from(text);
+        let resource = self.resources.first().and_then(|named| named.key.as_ref());
+        let names: Vec<Arc<str>> = match (policy.scope, principal, resource) {
+            (LineScope::Tenant, Some(who), _) => {
+                vec![upstream, name("tenant"), name(who.tenant().as_str())]
+            }
+            (LineScope::User, Some(who), _) => vec![
+                upstream,
+                name("user"),
+                name(who.tenant().as_str()),
+                name(who.user().as_str()),
+            ],
+            (LineScope::Resource, _, Some(key)) => vec![
+                upstream,
+                name("resource"),
+                name(key.kind()),
+                name(key.id().as_str()),
+            ],
+            // What has nothing of its own to stand in line for waits with the rest of its route.
+            (LineScope::Tenant | LineScope::User | LineScope::Route | LineScope::Resource, ..) => {
+                vec![upstream, name("route"), Arc::clone(&self.route.name)]
+            }
+        };
+        Some((LineKey::new(names), policy))
     }
 
     /// Whether the request asks to leave HTTP (WebSocket) and may.

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::admission::Admission;
 use super::generation::Generation;
 use super::handles::CredentialHandles;
+use super::lines::Lines;
 use super::trace_context::RequestId;
 use super::trail::Trail;
 use crate::audit::{AuditLog, AuditUnavailable, Durability};
@@ -59,6 +60,7 @@ pub struct GateParts {
 pub struct Gate {
     generation: ArcSwap<Generation>,
     installed: watch::Sender<()>,
+    lines: Arc<Lines>,
     parts: GateParts,
 }
 
@@ -83,6 +85,7 @@ impl Gate {
         Ok(Arc::new(Self {
             generation: ArcSwap::from_pointee(generation),
             installed: watch::Sender::new(()),
+            lines: Arc::default(),
             parts,
         }))
     }
@@ -154,6 +157,11 @@ impl Gate {
     /// Counts a request that has ended.
     pub fn observe(&self, trail: &Trail) {
         self.parts.metrics.request(&trail.facts());
+    }
+
+    /// Who waits for whom.
+    pub fn lines(&self) -> &Arc<Lines> {
+        &self.lines
     }
 
     /// Counters.

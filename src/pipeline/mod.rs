@@ -16,6 +16,7 @@ mod gate;
 mod generation;
 mod handles;
 pub mod identity_headers;
+mod lines;
 mod listing;
 mod ownership;
 pub mod query;
@@ -35,6 +36,7 @@ pub use events::EventJudge;
 pub use gate::{Gate, GateParts, GateSettings, InstallError};
 pub use generation::Generation;
 pub use handles::{CredentialHandles, HandleError};
+pub use lines::{LineKey, Lines, Turn};
 pub use ownership::NamedResource;
 pub use trail::Trail;
 

@@ -16,6 +16,7 @@ mod compile;
 mod decide;
 mod directory;
 mod document;
+mod line;
 mod ownership;
 mod problem;
 pub mod reload;
@@ -26,6 +27,7 @@ pub use check::{Summary, check, render_json, render_text};
 pub use compile::compile;
 pub use decide::{AuthorizeOutcome, authorize, tenant_status};
 pub use directory::{MAX_FILE_BYTES, MAX_FILES, PolicyDirectory, PolicyFile};
+pub use line::{LinePolicy, LineScope};
 pub use ownership::{
     Access, CreatesRule, ErrorShape, IdForm, ListRule, OwnerScope, ResourceRule, StatedAbsence,
     UnknownResource,

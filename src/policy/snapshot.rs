@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::Method;
 
+use super::LinePolicy;
 use super::ownership::{
     CreatesRule, ErrorShape, ListRule, ResourceRule, StatedAbsence, UnknownResource,
 };
@@ -281,6 +282,8 @@ pub struct RoutePolicy {
     pub stream_idle: Duration,
     /// Largest request body; the tenant's limit holds as well.
     pub body_bytes: Option<u64>,
+    /// Requests that go one at a time.
+    pub line: Option<LinePolicy>,
     /// What audit records call it: `read`, `write`, `delete`.
     pub action: Arc<str>,
 }

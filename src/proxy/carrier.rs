@@ -130,6 +130,14 @@ impl Carrier {
             Some(body) => Ok(Some(Some(body))),
             None => self.own_exchange(session, exchange, &admission).await,
         };
+        // The body is there by then: who sends slowly holds up nobody else's turn.
+        let own = match own {
+            Ok(own) => self
+                .wait_in_line(session, exchange, &admission)
+                .await?
+                .map(|()| own),
+            Err(refusal) => Err(refusal),
+        };
         match own {
             Ok(None) => return Ok(false),
             Ok(Some(body)) => match self.upstreams.destination(admission.route()) {
@@ -147,6 +155,7 @@ impl Carrier {
 
     /// Records and counts a request that has ended.
     pub(super) async fn end(&self, exchange: &mut Exchange, error: Option<&Error>) {
+        exchange.leave_line();
         if error.is_some() {
             exchange.trail_mut().broke_off();
         }

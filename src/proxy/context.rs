@@ -9,7 +9,7 @@ use super::lifetime::Lifetime;
 use super::watched::Watch;
 use crate::audit::AuditUnavailable;
 use crate::decision::Refusal;
-use crate::pipeline::{Admission, Gate, Trail};
+use crate::pipeline::{Admission, Gate, Trail, Turn};
 
 /// Where a request stands.
 enum Phase {
@@ -30,6 +30,7 @@ pub(super) struct Exchange {
     host: Option<HeaderValue>,
     failure: Option<Refusal>,
     watch: Option<Watch>,
+    turn: Option<Turn>,
 }
 
 impl Exchange {
@@ -43,6 +44,7 @@ impl Exchange {
             host: None,
             failure: None,
             watch: Watch::current(),
+            turn: None,
         }
     }
 
@@ -85,6 +87,16 @@ impl Exchange {
         if let (Some(watch), Some(lifetime)) = (&self.watch, self.lifetime(head)) {
             watch.begin(lifetime);
         }
+    }
+
+    /// The request is at the head of its line until [`Exchange::leave_line`], or its end.
+    pub(super) fn take_turn(&mut self, turn: Turn) {
+        self.turn = Some(turn);
+    }
+
+    /// The next in line may go on.
+    pub(super) fn leave_line(&mut self) {
+        self.turn = None;
     }
 
     /// Notes the `Host` of the backend this attempt goes to.

@@ -27,6 +27,7 @@ mod sift;
 mod tls;
 mod tunnel;
 mod upstreams;
+mod waiting;
 mod watched;
 
 pub use listener::ListenerBounds;

@@ -23,6 +23,7 @@ mod faults;
 mod grpc;
 mod h2_abuse;
 mod lifetimes;
+mod lines;
 mod streaming;
 mod torn;
 mod transports;

@@ -6,6 +6,7 @@
 
 mod credentials;
 mod issuers;
+mod line;
 mod reader;
 mod routes;
 mod rules;

@@ -114,6 +114,10 @@ impl Carrier {
                 return Ok(None);
             }
         };
+        if let Err(refusal) = self.wait_in_line(session, exchange, &admission).await? {
+            respond::refuse(session, exchange, &refusal).await?;
+            return Ok(None);
+        }
         let mut destination = match self.upstreams.destination(route) {
             Ok(destination) => destination,
             Err(refusal) => {

@@ -9,11 +9,14 @@ use std::time::Duration;
 use http::Method;
 
 use self::ownership::{OwnershipKeys, check_parameter};
+use super::line::line;
 use super::reader::Fields;
 use super::tenants::MAX_BODY_BYTES;
 use super::{bare, values};
 use crate::policy::problem::{Located, ProblemKind};
-use crate::policy::{CredentialPlace, Extractor, PathAllowances, RoutePolicy, UpstreamPolicy};
+use crate::policy::{
+    CredentialPlace, Extractor, LinePolicy, PathAllowances, RoutePolicy, UpstreamPolicy,
+};
 
 /// Longest wait for an answer to begin when the file does not say, in seconds.
 const TIMEOUT_SECONDS: u64 = 60;
@@ -25,7 +28,7 @@ const STREAM_IDLE_SECONDS: u64 = 300;
 const MAX_SECONDS: u64 = 86_400;
 
 /// Keys of the format that this version can't honour.
-const NOT_YET: [&str; 6] = ["set", "prefix", "remove", "cost", "serialize", "mcp"];
+const NOT_YET: [&str; 5] = ["set", "prefix", "remove", "cost", "mcp"];
 
 /// Keys that mean nothing where no credential is asked.
 const NOT_PUBLIC: [&str; 12] = [
@@ -65,6 +68,7 @@ pub(in crate::policy) struct RouteEntry {
     timeout: Duration,
     stream_idle: Duration,
     body_bytes: Option<u64>,
+    line: Option<LinePolicy>,
     action: Arc<str>,
 }
 
@@ -98,6 +102,7 @@ impl RouteEntry {
             timeout: self.timeout,
             stream_idle: self.stream_idle,
             body_bytes: self.body_bytes,
+            line: self.line,
             action: Arc::clone(&self.action),
         }
     }
@@ -135,6 +140,7 @@ pub(super) fn route(fields: &Fields<'_>) -> Option<RouteEntry> {
         ),
         credentials: credentials(fields),
         body_bytes: fields.integer("body_bytes", 0..=MAX_BODY_BYTES),
+        line: line(fields, public),
         name: fields.text("name")?.value.into(),
         upstream: upstream?,
         path: path?,

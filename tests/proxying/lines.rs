@@ -1,0 +1,179 @@
+//! One at a time: requests that stand in line, in order, and leave it whatever becomes of them.
+
+use std::time::{Duration, Instant};
+
+use crate::stage::{Stage, World, eventually};
+use crate::support::raw_client::{self, RawClient};
+use crate::support::recording_backend::{Answer, RecordingBackend, Signal};
+
+/// A backend that answers once it is told to, one answer for each time.
+async fn told(signal: &Signal) -> RecordingBackend {
+    let signal = signal.clone();
+    RecordingBackend::start(move |request| match request.target().as_str() {
+        "/tick/stream" => Answer::event_stream()
+            .event("one")
+            .wait_for(&signal)
+            .end_of_chunks(),
+        "/tick/torn" => Answer::nothing().wait_for(&signal).reset(),
+        _ => Answer::nothing()
+            .wait_for(&signal)
+            .then_answer(Answer::json(200, "{}")),
+    })
+    .await
+}
+
+async fn before(backend: &RecordingBackend, serialize: &str) -> World {
+    let policy = format!(
+        "[[upstreams]]\nname = \"forge\"\nurl = \"{url}\"\n\n\
+         [[tenants]]\nid = \"globex\"\n\n\
+         [[routes]]\nname = \"tick\"\nupstream = \"forge\"\nmethods = [\"POST\"]\n\
+         path = \"/tick/{{id}}\"\ntimeout_seconds = 2\nserialize = {serialize}\n\n\
+         [[routes]]\nname = \"free\"\nupstream = \"forge\"\nmethods = [\"POST\"]\n\
+         path = \"/free\"\n",
+        url = backend.url()
+    );
+    let stage = Stage::new().configured(|builder| builder.policy(policy));
+    stage.start().await
+}
+
+async fn ask(world: &World, target: &str, authorization: &str) -> RawClient {
+    let mut client = RawClient::connect(world.gate.address()).await;
+    let headers = [("Authorization", authorization)];
+    client
+        .send(raw_client::request("POST", target, &headers, b"{}"))
+        .await;
+    client
+}
+
+const SHORT: Duration = Duration::from_millis(150);
+
+#[tokio::test]
+async fn requests_of_one_tenant_go_one_at_a_time_and_in_order_and_others_beside_them() {
+    let signal = Signal::new();
+    let backend = told(&signal).await;
+    let world = before(&backend, "{ scope = \"tenant\" }").await;
+    let other = world.authorization_of("globex", "bob");
+    let mut clients = Vec::new();
+    for number in 0..4 {
+        clients.push(ask(&world, &format!("/tick/{number}"), &world.authorization).await);
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    tokio::time::sleep(SHORT).await;
+    assert_eq!(backend.requests().len(), 1, "the others wait");
+    let beside = ask(&world, "/tick/beside", &other).await;
+    let free = ask(&world, "/free", &world.authorization).await;
+    backend.wait_for_requests(3).await;
+
+    for (number, client) in clients.iter_mut().enumerate() {
+        // Those beside have their turn at the signal as well.
+        let more = if number == 0 { 3 } else { 1 };
+        (0..more).for_each(|_| signal.give());
+        assert_eq!(client.read_response().await.status, 200);
+    }
+    let targets: Vec<String> = backend.requests().iter().map(|it| it.target()).collect();
+    let ticks: Vec<&str> = targets
+        .iter()
+        .filter_map(|target| target.strip_prefix("/tick/"))
+        .filter(|id| *id != "beside")
+        .collect();
+    assert_eq!(ticks, ["0", "1", "2", "3"]);
+    drop((beside, free));
+}
+
+#[tokio::test]
+async fn users_of_one_tenant_do_not_wait_for_each_other_where_the_line_is_the_users() {
+    let signal = Signal::new();
+    let backend = told(&signal).await;
+    let world = before(&backend, "{ scope = \"user\" }").await;
+    let bob = world.authorization_of("acme", "bob");
+    let _alice = ask(&world, "/tick/alice", &world.authorization).await;
+    let _again = ask(&world, "/tick/again", &world.authorization).await;
+    let _bob = ask(&world, "/tick/bob", &bob).await;
+    backend.wait_for_requests(2).await;
+    tokio::time::sleep(SHORT).await;
+    assert_eq!(backend.requests().len(), 2, "alice's second waits");
+}
+
+#[tokio::test]
+async fn a_full_line_is_refused_at_once_and_a_long_wait_in_the_end() {
+    let signal = Signal::new();
+    let backend = told(&signal).await;
+    let world = before(
+        &backend,
+        "{ scope = \"route\", queue = 1, wait_seconds = 1 }",
+    )
+    .await;
+    let _first = ask(&world, "/tick/first", &world.authorization).await;
+    backend.wait_for_requests(1).await;
+    let asked = Instant::now();
+    let mut waiting = ask(&world, "/tick/waits", &world.authorization).await;
+    tokio::time::sleep(SHORT).await;
+    let mut refused = ask(&world, "/tick/refused", &world.authorization).await;
+    for client in [&mut refused, &mut waiting] {
+        let answer = client.read_response().await;
+        assert_eq!(answer.status, 429);
+        assert_eq!(answer.json()["code"], "queue_full");
+        assert_eq!(answer.header("retry-after").as_deref(), Some("5"));
+    }
+    assert!(
+        asked.elapsed() >= Duration::from_secs(1),
+        "one of them waited"
+    );
+    assert_eq!(backend.requests().len(), 1, "no backend heard of either");
+}
+
+#[tokio::test]
+async fn the_turn_passes_on_however_a_request_ends() {
+    let signal = Signal::new();
+    let backend = told(&signal).await;
+    let world = before(&backend, "{ scope = \"route\" }").await;
+    let authorization = &world.authorization;
+
+    // A client that leaves while it runs, and one that leaves while it waits.
+    let running = ask(&world, "/tick/leaves", authorization).await;
+    backend.wait_for_requests(1).await;
+    let waiting = ask(&world, "/tick/gives-up", authorization).await;
+    tokio::time::sleep(SHORT).await;
+    drop(waiting);
+    eventually("its record", async || !world.records("tick").is_empty()).await;
+    assert_eq!(world.records("tick")[0]["reason"], "client_closed");
+    drop(running);
+    // A backend that says nothing in time.
+    let mut silent = ask(&world, "/tick/silent", authorization).await;
+    assert_eq!(silent.read_response().await.status, 504);
+    // One whose connection breaks.
+    let mut torn = ask(&world, "/tick/torn", authorization).await;
+    backend.wait_for_requests(3).await;
+    (0..3).for_each(|_| signal.give());
+    assert_eq!(torn.read_response().await.status, 502);
+    // A stream holds its turn to its end and no longer.
+    let mut stream = ask(&world, "/tick/stream", authorization).await;
+    stream.read_until("one").await;
+    let mut last = ask(&world, "/tick/last", authorization).await;
+    tokio::time::sleep(SHORT).await;
+    assert_eq!(backend.requests().len(), 4, "the last waits for the stream");
+    drop(stream);
+    backend.wait_for_requests(5).await;
+    (0..2).for_each(|_| signal.give());
+    assert_eq!(last.read_response().await.status, 200);
+    let seen: Vec<String> = backend.requests().iter().map(|it| it.target()).collect();
+    let ids = ["leaves", "silent", "torn", "stream", "last"];
+    assert_eq!(seen, ids.map(|id| format!("/tick/{id}")));
+}
+
+#[tokio::test]
+async fn a_request_whose_token_ended_while_it_waited_reaches_no_backend() {
+    let signal = Signal::new();
+    let backend = told(&signal).await;
+    let world = before(&backend, "{ scope = \"route\" }").await;
+    let mut first = ask(&world, "/tick/first", &world.authorization).await;
+    backend.wait_for_requests(1).await;
+    let mut waiting = ask(&world, "/tick/waits", &world.authorization_for(1)).await;
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    signal.give();
+    assert_eq!(first.read_response().await.status, 200);
+    let answer = waiting.read_response().await;
+    assert_eq!(answer.status, 401);
+    assert_eq!(answer.json()["code"], "token_expired");
+    assert_eq!(backend.requests().len(), 1);
+}
