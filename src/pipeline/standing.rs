@@ -39,11 +39,16 @@ impl Gate {
         }
         let snapshot = present.snapshot();
         let route = match snapshot.router.route(method, path_of(target)) {
-            RouteMatch::Found { route, .. } if says_the_same(&admission.route, route) => route,
-            RouteMatch::MethodNotAllowed { .. }
-            | RouteMatch::NotFound
-            | RouteMatch::Found { .. } => return Err(Denial::new(DenialCode::NotFound)),
+            // Which of several routes a body chose between, only it can tell; the one it chose then
+            // has to be among them.
+            RouteMatch::Found {
+                route, siblings, ..
+            } => std::iter::once(route)
+                .chain(siblings)
+                .find(|route| says_the_same(&admission.route, route)),
+            RouteMatch::MethodNotAllowed { .. } | RouteMatch::NotFound => None,
         };
+        let route = route.ok_or_else(|| Denial::new(DenialCode::NotFound))?;
         let Some(principal) = &admission.principal else {
             let public = route.health || !self.hardened(snapshot);
             return match public {
