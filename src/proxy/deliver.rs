@@ -87,7 +87,7 @@ pub(super) async fn stream_answer(
 }
 
 /// Does a part of the work, unless what let the request in goes first.
-async fn while_it_stands<T>(
+pub(super) async fn while_it_stands<T>(
     lifetime: &mut Lifetime,
     work: impl Future<Output = Result<T, Broken>>,
 ) -> Result<T, Broken> {
@@ -127,6 +127,16 @@ async fn withdraw(
             });
         }
     }
+    say_last(session, exchange, &last_word, denial).await
+}
+
+/// Ends an answer with its last word, if it has one.
+pub(super) async fn say_last(
+    session: &mut Session,
+    exchange: &mut Exchange,
+    last_word: &LastWord,
+    denial: Denial,
+) -> Result<(), Broken> {
     let Some(event) = last_word.said(&denial, exchange.trail()) else {
         return Err(Broken::Withdrawn {
             denial,

@@ -10,9 +10,10 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
 use super::context::Exchange;
-use super::deliver::{finish, next_chunk, write};
+use super::deliver::{finish, next_chunk, say_last, while_it_stands, write};
 use super::exchange::{Broken, Exchanger};
 use super::failures;
+use super::last_word::LastWord;
 use crate::decision::{FailureCode, Refusal};
 use crate::inspect::sse::Decoder;
 use crate::pipeline::{Admission, EventJudge};
@@ -66,12 +67,28 @@ impl Exchanger {
         holding
             .grow(LARGEST_EVENT as u64)
             .map_err(|_exhausted| Broken::from(FailureCode::Overloaded))?;
+        let mut last_word = LastWord::of(&answer.headers);
+        let mut lifetime = exchange
+            .lifetime(session.req_header())
+            .ok_or(FailureCode::Internal)?;
         let mut head = Some(HttpTask::Header(Box::new(answer), false));
         if !judge.holds_head() {
             write(session, head.take().into_iter().collect()).await?;
         }
         let mut decoder = Decoder::new(LARGEST_EVENT);
-        while let Some(chunk) = next_chunk(upstream, session).await? {
+        loop {
+            let next = next_chunk(upstream, session);
+            let chunk = match while_it_stands(&mut lifetime, next).await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => break,
+                Err(Broken::Withdrawn { denial, .. }) if head.is_some() => {
+                    return Err(Broken::Refused(denial.into()));
+                }
+                Err(Broken::Withdrawn { denial, .. }) => {
+                    return say_last(session, exchange, &last_word, denial).await;
+                }
+                Err(broken) => return Err(broken),
+            };
             decoder.push(&chunk);
             let mut passed = BytesMut::new();
             while let Some(frame) = decoder.next_frame().map_err(|fault| torn(&fault))? {
@@ -85,8 +102,10 @@ impl Exchanger {
             }
             if !passed.is_empty() {
                 exchange.trail_mut().count_out(passed.len());
+                last_word.passed(&passed);
                 let body = HttpTask::Body(Some(passed.freeze()), false);
-                write(session, head.take().into_iter().chain([body]).collect()).await?;
+                let tasks = head.take().into_iter().chain([body]).collect();
+                while_it_stands(&mut lifetime, write(session, tasks)).await?;
             }
         }
         // What is left without a blank line behind it is no event. Trailers say of the answer as it
