@@ -3,5 +3,6 @@
 pub mod coding;
 pub mod event_boundary;
 pub mod json;
+pub mod query;
 pub mod sse;
 pub mod websocket;

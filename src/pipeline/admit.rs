@@ -8,14 +8,16 @@ use http::{HeaderMap, Method, header};
 use super::admission::{Admission, AuthorizationOut};
 use super::canonical::CanonicalTarget;
 use super::credentials::{self, Presented};
+use super::declared_tenant::TENANT_PARAMETER;
 use super::extract::{Found, Source};
 use super::generation::Generation;
 use super::ownership::{self, Held, NamedResource};
 use super::trail::Trail;
-use super::{Call, Gate, PeerFacts, declared_tenant, identity_headers, query, rpc};
+use super::{Call, Gate, PeerFacts, declared_tenant, identity_headers, rpc};
 use crate::decision::{Denial, DenialCode, Failure, FailureCode, Refusal};
 use crate::identity::Principal;
 use crate::identity::webhook::{VerifiedDelivery, Webhook};
+use crate::inspect::query;
 use crate::policy::{
     CredentialPlace, PathAllowances, RouteMatch, RoutePolicy, UpstreamAuthorization, authorize,
     tenant_status,
@@ -341,7 +343,7 @@ fn declared_elsewhere<'call>(
     let mut values = Vec::new();
     values.extend(header.map(|declared| Cow::Borrowed(declared.value)));
     if let Some(text) = source.target.query() {
-        values.extend(query::tenant_values(text));
+        values.extend(query::values_of(text, TENANT_PARAMETER));
     }
     for extractor in &route.tenant_from {
         for value in source.values(extractor)? {
@@ -369,13 +371,13 @@ fn query_without_identity(
     for place in &route.credentials {
         if let CredentialPlace::Query(name) = place {
             let present = changed.as_deref().unwrap_or(original);
-            changed = query::remove_parameter(present, name).or(changed);
+            changed = query::remove(present, name).or(changed);
         }
     }
     let present = changed.as_deref().unwrap_or(original);
     changed = match principal {
-        Some(principal) => query::rewrite(present, principal.tenant()),
-        None => query::remove_parameter(present, "tenant"),
+        Some(principal) => query::replace(present, TENANT_PARAMETER, principal.tenant().as_str()),
+        None => query::remove(present, TENANT_PARAMETER),
     }
     .or(changed);
     let query = changed?;

@@ -6,9 +6,9 @@
 use http::{HeaderMap, header};
 use std::borrow::Cow;
 
-use super::query;
 use crate::decision::{Denial, DenialCode, Refusal};
 use crate::identity::Principal;
+use crate::inspect::query;
 use crate::policy::{CredentialPlace, RoutePolicy};
 
 /// The credential of a request.

@@ -8,6 +8,9 @@ use http::Method;
 use crate::decision::{Denial, DenialCode};
 use crate::tenant::{TenantGrammar, TenantId};
 
+/// The query parameter that names a tenant.
+pub const TENANT_PARAMETER: &str = "tenant";
+
 /// Holds every declared tenant against the credential's.
 ///
 /// `header_present` tells whether the request has the `X-Fabric-Tenant` header under exactly that

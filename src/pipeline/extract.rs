@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use super::Call;
 use super::admit::is_coded;
 use super::canonical::{CanonicalTarget, decode_segment};
-use super::query;
 use crate::decision::{Denial, DenialCode};
 use crate::inspect::json::{self, Limits, Scalar};
+use crate::inspect::query;
 use crate::policy::Extractor;
 
 /// The parts of a request that extractors read.

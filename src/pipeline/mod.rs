@@ -19,7 +19,6 @@ pub mod identity_headers;
 mod lines;
 mod listing;
 mod ownership;
-pub mod query;
 mod rpc;
 mod standing;
 pub mod trace_context;

@@ -3,7 +3,7 @@
 use super::{TargetFault, decode};
 
 /// Checks the text after `?`. It may hold what browsers leave unescaped there (`{`, `|`, `[`), as
-/// nobody decides access by its shape; what it means is read by `pipeline::query`.
+/// nobody decides access by its shape; what it means is read by `inspect::query`.
 ///
 /// # Errors
 /// Bytes outside of 0x21 to 0x7e, `#`, a malformed escape, or escapes that decode to controls or

@@ -2,12 +2,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn acme() -> TenantId {
-    "acme".parse().unwrap()
+fn tenants(query: &str) -> Vec<String> {
+    values_of(query, "tenant").map(Cow::into_owned).collect()
 }
 
-fn tenants(query: &str) -> Vec<String> {
-    tenant_values(query).map(Cow::into_owned).collect()
+fn rewrite(query: &str) -> Option<String> {
+    replace(query, "tenant", "acme")
 }
 
 /// Names that some parser reads as `tenant`.
@@ -47,7 +47,7 @@ fn every_spelling_is_found_and_replaced() {
         ] {
             assert_eq!(tenants(&query), ["globex"], "{query}");
             assert_eq!(
-                rewrite(&query, &acme()).as_deref(),
+                rewrite(&query).as_deref(),
                 Some("a=1&tenant=acme&b=2"),
                 "{query}"
             );
@@ -71,8 +71,8 @@ fn other_parameters_are_no_tenant_and_stay_as_they_are() {
         "ten&ant=1",
     ] {
         assert_eq!(tenants(query), [""; 0], "{query}");
-        assert_eq!(rewrite(query, &acme()), None, "{query}");
-        assert_eq!(remove_parameter(query, "tenant"), None, "{query}");
+        assert_eq!(rewrite(query), None, "{query}");
+        assert_eq!(remove(query, "tenant"), None, "{query}");
     }
 }
 
@@ -84,7 +84,7 @@ fn a_query_that_says_it_once_and_right_is_left_alone() {
         "tenant=acme&",
         "&tenant=acme",
     ] {
-        assert_eq!(rewrite(query, &acme()), None, "{query}");
+        assert_eq!(rewrite(query), None, "{query}");
     }
 }
 
@@ -103,11 +103,7 @@ fn copies_are_folded_into_the_first_place() {
         ("q=a;b&tenant=acme;tenant=x&c;d", "q=a;b&tenant=acme&c;d"),
         ("a=1&tenant=x&", "a=1&tenant=acme&"),
     ] {
-        assert_eq!(
-            rewrite(query, &acme()).as_deref(),
-            Some(expected),
-            "{query}"
-        );
+        assert_eq!(rewrite(query).as_deref(), Some(expected), "{query}");
     }
 }
 
@@ -130,11 +126,7 @@ fn a_credential_is_removed_in_every_spelling() {
         ("to\u{212a}en=s&a=1", "a=1"),
         ("to%E2%84%AAen=s&a=1", "a=1"),
     ] {
-        assert_eq!(
-            remove_parameter(query, "token").as_deref(),
-            Some(expected),
-            "{query}"
-        );
+        assert_eq!(remove(query, "token").as_deref(), Some(expected), "{query}");
     }
 }
 
@@ -183,8 +175,8 @@ proptest! {
 
     #[test]
     fn after_rewriting_every_backend_reads_one_tenant_and_the_right_one(query in hostile_query()) {
-        let forwarded = rewrite(&query, &acme()).unwrap_or_else(|| query.clone());
-        let named = tenant_values(&query).next().is_some();
+        let forwarded = rewrite(&query).unwrap_or_else(|| query.clone());
+        let named = values_of(&query, "tenant").next().is_some();
         for separators in [&['&'][..], &['&', ';'][..]] {
             for decodings in 0..=3 {
                 let read = backend_reads(&forwarded, separators, decodings);
@@ -199,13 +191,94 @@ proptest! {
 
     #[test]
     fn rewriting_twice_changes_nothing_more(query in hostile_query()) {
-        let once = rewrite(&query, &acme()).unwrap_or(query);
-        prop_assert_eq!(rewrite(&once, &acme()), None);
+        let once = rewrite(&query).unwrap_or(query);
+        prop_assert_eq!(rewrite(&once), None);
     }
 
     #[test]
     fn after_removing_no_spelling_is_left(query in hostile_query()) {
-        let rest = remove_parameter(&query, "tenant").unwrap_or(query);
-        prop_assert_eq!(tenant_values(&rest).count(), 0);
+        let rest = remove(&query, "tenant").unwrap_or(query);
+        prop_assert_eq!(values_of(&rest, "tenant").count(), 0);
+    }
+}
+
+#[test]
+fn a_parameter_that_is_not_there_is_added_once() {
+    for (query, expected) in [
+        ("", "user_id=a%20b"),
+        ("x=1", "x=1&user_id=a%20b"),
+        ("x=1&", "x=1&user_id=a%20b"),
+        ("x=1;", "x=1;&user_id=a%20b"),
+        ("user_id=a%20b", "user_id=a%20b"),
+        ("USER_ID=eve&x=1&user_id[]=eve", "user_id=a%20b&x=1"),
+    ] {
+        let forwarded = set(query, "user_id", "a b");
+        assert_eq!(forwarded.as_deref().unwrap_or(query), expected, "{query}");
+    }
+}
+
+#[test]
+fn what_is_put_in_can_end_no_piece_and_begin_no_escape() {
+    assert_eq!(
+        set("", "u", "a&tenant=x;b%26+c#d").as_deref(),
+        Some("u=a%26tenant%3Dx%3Bb%2526%2Bc%23d")
+    );
+}
+
+#[test]
+fn every_spelling_is_changed_where_it_stands() {
+    let prefixed = |value: &str| Ok::<_, Infallible>(Some(format!("acme.{value}")));
+    for (query, expected) in [
+        ("ns=a", Some("ns=acme.a")),
+        ("x=1;ns=a;y=2", Some("x=1&ns=acme.a&y=2")),
+        (
+            "ns=a&NS=b&ns[]=c&ns[0]=d",
+            Some("ns=acme.a&NS=acme.b&ns[]=acme.c&ns[0]=acme.d"),
+        ),
+        ("n%73=a+b", Some("ns=acme.a%20b")),
+        ("ns%3Dother.=a", Some("ns=acme.a")),
+        ("ns", Some("ns=acme.")),
+        ("nsx=a&x=ns", None),
+    ] {
+        let forwarded = unfailing(map(query, "ns", prefixed));
+        assert_eq!(forwarded.as_deref(), expected, "{query}");
+    }
+}
+
+#[test]
+fn a_value_that_stays_keeps_its_bytes() {
+    let kept = map("ns=%61+b&x", "ns", |_| Ok::<_, Infallible>(None));
+    assert_eq!(unfailing(kept), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn after_setting_every_backend_reads_the_value_once(query in hostile_query()) {
+        let forwarded = set(&query, "tenant", "acme").unwrap_or_else(|| query.clone());
+        for separators in [&['&'][..], &['&', ';'][..]] {
+            for decodings in 0..=3 {
+                let read = backend_reads(&forwarded, separators, decodings);
+                prop_assert_eq!(
+                    read, vec!["acme".to_owned()], "`{}` forwarded as `{}`", query, forwarded
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn after_changing_every_backend_reads_only_changed_values(query in hostile_query()) {
+        let changed = unfailing(map(&query, "tenant", |_| Ok(Some("mine".to_owned()))));
+        let forwarded = changed.unwrap_or_else(|| query.clone());
+        for separators in [&['&'][..], &['&', ';'][..]] {
+            for decodings in 0..=3 {
+                let read = backend_reads(&forwarded, separators, decodings);
+                prop_assert!(
+                    read.iter().all(|value| value == "mine"),
+                    "`{}` forwarded as `{}`", query, forwarded
+                );
+            }
+        }
     }
 }
