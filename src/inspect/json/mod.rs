@@ -10,6 +10,7 @@
 //! of the objects that are open at one moment are kept.
 
 mod cursor;
+pub mod edit;
 mod scan;
 
 pub use cursor::Cursor;
@@ -92,6 +93,9 @@ pub enum JsonFault {
     /// A name differs only in case from one that decides.
     #[error("the JSON document has a member name that differs in case only from one that decides")]
     NameCase,
+    /// A value on the way to one that is to be changed is neither object nor array, or the wrong one.
+    #[error("the JSON document has something else where an object or array has to be")]
+    Misplaced,
 }
 
 impl From<JsonFault> for Denial {

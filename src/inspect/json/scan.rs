@@ -32,15 +32,11 @@ impl<'text> Scanner<'text> {
 
     pub(super) fn run(mut self, pointer: &[String]) -> Result<Vec<Scalar>, JsonFault> {
         self.value(Some(pointer))?;
-        self.skip_blanks();
-        if self.rest.is_empty() {
-            Ok(self.found)
-        } else {
-            Err(JsonFault::Syntax)
-        }
+        self.end()?;
+        Ok(self.found)
     }
 
-    fn value(&mut self, path: Path<'_>) -> Result<(), JsonFault> {
+    pub(super) fn value(&mut self, path: Path<'_>) -> Result<(), JsonFault> {
         self.skip_blanks();
         let wanted = path.is_some_and(<[String]>::is_empty);
         match self.rest.first() {
@@ -77,14 +73,25 @@ impl<'text> Scanner<'text> {
         if wanted {
             self.keep(Scalar::Container)?;
         }
+        self.enter()?;
+        scan(self)?;
+        self.leave();
+        Ok(())
+    }
+
+    /// Steps over the beginning of a container.
+    pub(super) fn enter(&mut self) -> Result<(), JsonFault> {
         self.depth += 1;
         if self.depth > self.limits.depth {
             return Err(JsonFault::TooDeep);
         }
         self.advance(1);
-        scan(self)?;
-        self.depth -= 1;
         Ok(())
+    }
+
+    /// The container is over.
+    pub(super) fn leave(&mut self) {
+        self.depth -= 1;
     }
 
     fn object(&mut self, path: Path<'_>) -> Result<(), JsonFault> {
@@ -103,17 +110,48 @@ impl<'text> Scanner<'text> {
                 }
                 Some(_) | None => None,
             };
-            self.open_members += 1;
-            if self.open_members > self.limits.open_members {
-                return Err(JsonFault::TooMany);
-            }
-            if !names.insert(name) {
-                return Err(JsonFault::DuplicateName);
-            }
+            self.open_member(&mut names, name)?;
             self.value(inner)?;
         }
-        self.open_members -= names.len();
+        self.close_members(&names);
         Ok(())
+    }
+
+    /// Takes note of a member of the object that is open.
+    pub(super) fn open_member(
+        &mut self,
+        names: &mut Names<'text>,
+        name: Cow<'text, str>,
+    ) -> Result<(), JsonFault> {
+        self.open_members += 1;
+        if self.open_members > self.limits.open_members {
+            return Err(JsonFault::TooMany);
+        }
+        if names.insert(name) {
+            Ok(())
+        } else {
+            Err(JsonFault::DuplicateName)
+        }
+    }
+
+    /// The object is over.
+    pub(super) fn close_members(&mut self, names: &Names<'text>) {
+        self.open_members -= names.len();
+    }
+
+    /// What was not scanned yet.
+    pub(super) fn rest(&self) -> &'text [u8] {
+        self.rest
+    }
+
+    /// Fails unless nothing but blanks is left.
+    pub(super) fn end(&mut self) -> Result<(), JsonFault> {
+        self.skip_blanks();
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(JsonFault::Syntax)
+        }
     }
 
     fn array(&mut self, path: Path<'_>) -> Result<(), JsonFault> {
@@ -132,7 +170,7 @@ impl<'text> Scanner<'text> {
     }
 
     /// Steps over the comma before a further element, or over the end of the container.
-    fn another(&mut self, end: u8, next: &mut Next) -> Result<bool, JsonFault> {
+    pub(super) fn another(&mut self, end: u8, next: &mut Next) -> Result<bool, JsonFault> {
         self.skip_blanks();
         let first = std::mem::replace(next, Next::CommaOrEnd) == Next::FirstOrEnd;
         match self.rest.first() {
@@ -150,7 +188,7 @@ impl<'text> Scanner<'text> {
     }
 
     /// Steps over a string and returns what is between its quotes, escapes and all.
-    fn string(&mut self) -> Result<&'text [u8], JsonFault> {
+    pub(super) fn string(&mut self) -> Result<&'text [u8], JsonFault> {
         self.expect(b'"')?;
         let text = self.rest;
         let mut end = 0;
@@ -210,7 +248,7 @@ impl<'text> Scanner<'text> {
         }
     }
 
-    fn literal(&mut self, word: &[u8], value: Option<Scalar>) -> Result<(), JsonFault> {
+    pub(super) fn literal(&mut self, word: &[u8], value: Option<Scalar>) -> Result<(), JsonFault> {
         self.rest = self.rest.strip_prefix(word).ok_or(JsonFault::Syntax)?;
         value.map_or(Ok(()), |value| self.keep(value))
     }
@@ -223,7 +261,7 @@ impl<'text> Scanner<'text> {
         Ok(())
     }
 
-    fn skip_blanks(&mut self) {
+    pub(super) fn skip_blanks(&mut self) {
         while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = self.rest {
             self.rest = rest;
         }
@@ -239,7 +277,7 @@ impl<'text> Scanner<'text> {
         }
     }
 
-    fn expect(&mut self, byte: u8) -> Result<(), JsonFault> {
+    pub(super) fn expect(&mut self, byte: u8) -> Result<(), JsonFault> {
         if self.skip_one(&[byte]) {
             Ok(())
         } else {
@@ -254,21 +292,21 @@ impl<'text> Scanner<'text> {
 
 /// What may come next in a container.
 #[derive(PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     FirstOrEnd,
     CommaOrEnd,
 }
 
 /// The names of one open object.
 #[derive(Default)]
-struct Names<'text> {
+pub(super) struct Names<'text> {
     few: Vec<Cow<'text, str>>,
     many: HashSet<Cow<'text, str>>,
 }
 
 impl<'text> Names<'text> {
     /// Whether the name was not there yet.
-    fn insert(&mut self, name: Cow<'text, str>) -> bool {
+    pub(super) fn insert(&mut self, name: Cow<'text, str>) -> bool {
         if self.few.contains(&name) {
             return false;
         }
@@ -279,7 +317,7 @@ impl<'text> Names<'text> {
         self.many.insert(name)
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.few.len() + self.many.len()
     }
 }
