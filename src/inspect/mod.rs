@@ -3,6 +3,7 @@
 pub mod coding;
 pub mod event_boundary;
 pub mod json;
+pub mod multipart;
 pub mod query;
 pub mod sse;
 pub mod websocket;
