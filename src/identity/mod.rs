@@ -11,6 +11,7 @@ pub mod development_key;
 mod digest;
 pub mod jwks;
 mod jwt;
+pub mod namespace;
 mod principal;
 pub mod renewal;
 mod replay;
