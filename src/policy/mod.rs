@@ -22,6 +22,7 @@ mod problem;
 pub mod reload;
 mod router;
 mod snapshot;
+mod template;
 
 pub use check::{Summary, check, render_json, render_text};
 pub use compile::compile;
@@ -35,3 +36,4 @@ pub use ownership::{
 pub use problem::{Position, Problem, ProblemKind};
 pub use router::{RouteConflict, RouteMatch, Router};
 pub use snapshot::*;
+pub use template::{Template, TemplateError};
