@@ -21,6 +21,7 @@ mod listing;
 mod ownership;
 mod rpc;
 mod standing;
+pub mod shared_caches;
 pub mod trace_context;
 mod trail;
 

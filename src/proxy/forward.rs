@@ -3,10 +3,10 @@
 //! Identity headers are set here and nowhere earlier: pingora removes what the caller's
 //! `Connection` header names before this runs, so a caller can't have them removed.
 
-use http::Uri;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
+use http::{StatusCode, Uri};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType};
 
@@ -14,7 +14,7 @@ use super::hop;
 use crate::identity::PrincipalKind;
 use crate::pipeline::identity_headers::{self, Fate};
 use crate::pipeline::trace_context::Trace;
-use crate::pipeline::{Admission, AuthorizationOut, Trail};
+use crate::pipeline::{Admission, AuthorizationOut, Trail, shared_caches};
 
 const X_FABRIC_TENANT: HeaderName = HeaderName::from_static("x-fabric-tenant");
 const X_FABRIC_USER: HeaderName = HeaderName::from_static("x-fabric-user");
@@ -191,7 +191,25 @@ fn value(text: String) -> pingora::Result<HeaderValue> {
 /// As [`prepare`].
 pub(super) fn clean_answer(answer: &mut ResponseHeader, trail: &Trail) -> pingora::Result<()> {
     drop_claims(answer);
+    if is_callers_own(answer.status, trail) {
+        let private = shared_caches::private(&answer.headers);
+        let targeted: Vec<HeaderName> = answer
+            .headers
+            .keys()
+            .filter(|name| shared_caches::is_targeted(name))
+            .cloned()
+            .collect();
+        for name in &targeted {
+            answer.remove_header(name);
+        }
+        answer.insert_header(header::CACHE_CONTROL, private)?;
+    }
     answer.insert_header(X_REQUEST_ID, trail.request_id().header_value())
+}
+
+/// Whether it is an answer to somebody, which no shared cache may keep for others.
+fn is_callers_own(status: StatusCode, trail: &Trail) -> bool {
+    trail.principal().is_some() && !status.is_informational()
 }
 
 /// The same for the gate's own exchange: a copy of the backend's answer without what was meant for
@@ -199,16 +217,23 @@ pub(super) fn clean_answer(answer: &mut ResponseHeader, trail: &Trail) -> pingor
 pub(super) fn answer_of(answer: &ResponseHeader, trail: &Trail) -> ResponseHeader {
     let (mut parts, ()) = http::Response::new(()).into_parts();
     parts.status = answer.status;
-    parts.headers.reserve(answer.headers.len() + 2);
+    parts.headers.reserve(answer.headers.len() + 3);
+    let callers_own = is_callers_own(answer.status, trail);
     let nominated = hop::nominated(&answer.headers);
     for (name, value) in &answer.headers {
-        if !identity_headers::is_reserved_in_answers(name)
+        let to_shared_caches = callers_own && shared_caches::is_targeted(name);
+        if !to_shared_caches
+            && !identity_headers::is_reserved_in_answers(name)
             && !hop::is_connection_field(name)
             && !nominated.contains(name)
             && *name != X_REQUEST_ID
         {
             parts.headers.append(name.clone(), value.clone());
         }
+    }
+    if callers_own {
+        let private = shared_caches::private(&answer.headers);
+        parts.headers.insert(header::CACHE_CONTROL, private);
     }
     parts
         .headers
