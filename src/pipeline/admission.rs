@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::HeaderValue;
 
 use super::generation::Generation;
 use super::lines::LineKey;
 use super::ownership::NamedResource;
+use super::rewrite::{HeaderChanges, Restoration, Rewritten};
 use crate::identity::webhook::VerifiedDelivery;
 use crate::identity::{Principal, ReplayGuard};
 use crate::policy::{LinePolicy, LineScope, RoutePolicy};
@@ -28,7 +30,7 @@ pub struct Admission {
     pub(super) generation: Arc<Generation>,
     pub(super) route: Arc<RoutePolicy>,
     pub(super) principal: Option<Arc<Principal>>,
-    pub(super) target: Option<String>,
+    pub(super) rewritten: Rewritten,
     pub(super) authorization: AuthorizationOut,
     pub(super) body_limit: u64,
     pub(super) upgrade: bool,
@@ -49,7 +51,22 @@ impl Admission {
 
     /// The target to forward where it is not the one that came.
     pub fn target(&self) -> Option<&str> {
-        self.target.as_deref()
+        self.rewritten.target.as_deref()
+    }
+
+    /// The body to forward where it is not the one that came.
+    pub fn body(&self) -> Option<&Bytes> {
+        self.rewritten.body.as_ref()
+    }
+
+    /// What is changed in the header.
+    pub fn header_changes(&self) -> &HeaderChanges {
+        &self.rewritten.headers
+    }
+
+    /// What of the answer is turned back for the caller.
+    pub fn restoration(&self) -> &Restoration {
+        &self.rewritten.restoration
     }
 
     /// What becomes of the caller's credential.

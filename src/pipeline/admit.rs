@@ -12,6 +12,7 @@ use super::declared_tenant::TENANT_PARAMETER;
 use super::extract::{Found, Source};
 use super::generation::Generation;
 use super::ownership::{self, Held, NamedResource};
+use super::rewrite::{Rewritten, query_without_identity, rewrite};
 use super::trail::Trail;
 use super::{Call, Gate, PeerFacts, declared_tenant, identity_headers, rpc};
 use crate::decision::{Denial, DenialCode, Failure, FailureCode, Refusal};
@@ -19,8 +20,7 @@ use crate::identity::Principal;
 use crate::identity::webhook::{VerifiedDelivery, Webhook};
 use crate::inspect::query;
 use crate::policy::{
-    CredentialPlace, PathAllowances, RouteMatch, RoutePolicy, UpstreamAuthorization, authorize,
-    tenant_status,
+    PathAllowances, RouteMatch, RoutePolicy, UpstreamAuthorization, authorize, tenant_status,
 };
 
 /// What a call of [`Gate::admit`] came to, short of a refusal.
@@ -142,7 +142,10 @@ impl Gate {
                 generation: Arc::clone(generation),
                 route: Arc::clone(route),
                 principal: None,
-                target: query_without_identity(&target, None, route),
+                rewritten: Rewritten {
+                    target: query_without_identity(&target, None, route),
+                    ..Rewritten::default()
+                },
                 authorization: AuthorizationOut::Strip,
                 body_limit: body_limit(route, snapshot.defaults.body_bytes, None),
                 upgrade,
@@ -229,6 +232,8 @@ impl Gate {
         }
 
         let authorization = self.authorization_out(route, &principal)?;
+        // Before anything is claimed: a request that can't be rewritten leaves nothing behind.
+        let rewritten = rewrite(route, &principal, &source)?;
         let held = match route.names_resources() {
             // Boxed, because most requests name nothing, and the future of every one would carry it.
             true => Box::pin(ownership::hold(self.registry(), route, &principal, source)).await?,
@@ -242,7 +247,7 @@ impl Gate {
         let admission = Arc::new(Admission {
             generation: Arc::clone(generation),
             route: Arc::clone(route),
-            target: query_without_identity(&target, Some(&principal), route),
+            rewritten,
             principal: Some(principal),
             authorization,
             body_limit: limit,
@@ -356,36 +361,6 @@ fn declared_elsewhere<'call>(
     Ok(Declared {
         values,
         header_present: header.is_some_and(|declared| declared.exact),
-    })
-}
-
-/// The target without what says who calls: the query credential goes, `tenant` in every spelling
-/// becomes the verified one. `None` where nothing changes.
-fn query_without_identity(
-    target: &CanonicalTarget<'_>,
-    principal: Option<&Principal>,
-    route: &RoutePolicy,
-) -> Option<String> {
-    let original = target.query()?;
-    let mut changed: Option<String> = None;
-    for place in &route.credentials {
-        if let CredentialPlace::Query(name) = place {
-            let present = changed.as_deref().unwrap_or(original);
-            changed = query::remove(present, name).or(changed);
-        }
-    }
-    let present = changed.as_deref().unwrap_or(original);
-    changed = match principal {
-        Some(principal) => query::replace(present, TENANT_PARAMETER, principal.tenant().as_str()),
-        None => query::remove(present, TENANT_PARAMETER),
-    }
-    .or(changed);
-    let query = changed?;
-    let path = target.path();
-    Some(if query.is_empty() {
-        path.to_owned()
-    } else {
-        format!("{path}?{query}")
     })
 }
 

@@ -89,7 +89,7 @@ impl Admission {
         };
         // An answer without content names nobody.
         if answer.status == StatusCode::NO_CONTENT || !self.route.needs_response_body() {
-            return Ok(answer);
+            return Ok(self.restored(answer));
         }
         if self.route.list.is_some() {
             answer = self.uncoded(answer, largest)?;
@@ -105,9 +105,22 @@ impl Admission {
             self.learn_from_body(registry, principal, &answer.body)
                 .await?;
         }
-        match &self.route.list {
-            Some(rule) => self.own_items(registry, principal, rule, answer).await,
-            None => Ok(answer),
+        let answer = match &self.route.list {
+            Some(rule) => self.own_items(registry, principal, rule, answer).await?,
+            None => answer,
+        };
+        Ok(self.restored(answer))
+    }
+
+    /// The answer in the caller's own words, after everything was read in the backend's.
+    fn restored(&self, answer: Answer) -> Answer {
+        let restoration = self.restoration();
+        if !restoration.wants_whole(&answer.headers) || is_coded(&answer.headers) {
+            return answer;
+        }
+        match restoration.body(&answer.body) {
+            Some(body) => Answer { body, ..answer },
+            None => answer,
         }
     }
 

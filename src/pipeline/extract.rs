@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use super::Call;
 use super::admit::is_coded;
 use super::canonical::{CanonicalTarget, decode_segment};
+use super::rewrite::FormBody;
 use crate::decision::{Denial, DenialCode};
 use crate::inspect::json::{self, Limits, Scalar};
 use crate::inspect::query;
@@ -68,10 +69,7 @@ impl<'call> Source<'call, '_> {
                 })
                 .collect(),
             Extractor::Body(pointer) => self.in_json(pointer),
-            Extractor::Form(_) => match self.body {
-                None => Ok(Vec::new()),
-                Some(_) => Err(unreadable("forms are not read")),
-            },
+            Extractor::Form(name) => self.in_form(name),
             // Neither is part of a request; the policy's compiler refuses them here.
             Extractor::Event(_) | Extractor::Claim(_) => Ok(Vec::new()),
         }
@@ -81,13 +79,31 @@ impl<'call> Source<'call, '_> {
         let Some(body) = self.body.filter(|body| !body.is_empty()) else {
             return Ok(Vec::new());
         };
+        self.refuse_coded()?;
+        let values = json::pointer_values(body, pointer, &Limits::default())
+            .map_err(|fault| unreadable(&fault.to_string()))?;
+        Ok(values.into_iter().map(found).collect())
+    }
+
+    /// Of a body that is no form there are none: a backend that takes either is told of both places.
+    fn in_form(&self, name: &str) -> Result<Vec<Found<'call>>, Denial> {
+        let (Some(body), Some(form)) = (self.body, FormBody::of(self.call.headers)?) else {
+            return Ok(Vec::new());
+        };
+        self.refuse_coded()?;
+        let values = form.values(body, name)?;
+        Ok(values
+            .into_iter()
+            .map(|value| Found::Text(Cow::Owned(value)))
+            .collect())
+    }
+
+    fn refuse_coded(&self) -> Result<(), Denial> {
         if is_coded(self.call.headers) {
             let detail = "the route reads the body, so it has to come without a content coding";
             return Err(Denial::because(DenialCode::EncodingUnsupported, detail));
         }
-        let values = json::pointer_values(body, pointer, &Limits::default())
-            .map_err(|fault| unreadable(&fault.to_string()))?;
-        Ok(values.into_iter().map(found).collect())
+        Ok(())
     }
 }
 

@@ -83,6 +83,13 @@ fn fate_of_x(folded: Folded<'_>) -> Fate {
     }
 }
 
+/// Whether some backend takes the header `name` for the one called `wanted`.
+pub fn spells(name: &HeaderName, wanted: &str) -> bool {
+    let (name, wanted) = (Folded::of(name.as_str()).0, Folded::of(wanted).0);
+    let folded = |bytes: &[u8]| bytes.iter().copied().map(folded).collect::<Vec<u8>>();
+    name.len() == wanted.len() && folded(name) == folded(wanted)
+}
+
 /// Whether a header of the backend's answer is the gate's to say: `x-fabric-*` does not pass.
 pub fn is_reserved_in_answers(name: &HeaderName) -> bool {
     Folded::of(name.as_str()).begins("x-fabric-")

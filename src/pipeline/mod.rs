@@ -19,6 +19,7 @@ pub mod identity_headers;
 mod lines;
 mod listing;
 mod ownership;
+mod rewrite;
 mod rpc;
 mod standing;
 pub mod shared_caches;
@@ -38,6 +39,7 @@ pub use generation::Generation;
 pub use handles::{CredentialHandles, HandleError};
 pub use lines::{LineKey, Lines, Turn};
 pub use ownership::NamedResource;
+pub use rewrite::{HeaderChanges, Restoration, RestoringLines};
 pub use trail::Trail;
 
 use crate::identity::client_certificate::CertificateFacts;

@@ -20,6 +20,7 @@ mod line;
 mod ownership;
 mod problem;
 pub mod reload;
+mod rewriting;
 mod router;
 mod snapshot;
 mod template;
@@ -34,6 +35,7 @@ pub use ownership::{
     UnknownResource,
 };
 pub use problem::{Position, Problem, ProblemKind};
+pub use rewriting::{AbsentValue, Place, PrefixRule, Rewriting, SetRule};
 pub use router::{RouteConflict, RouteMatch, Router};
 pub use snapshot::*;
 pub use template::{Template, TemplateError};

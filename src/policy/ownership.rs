@@ -130,6 +130,7 @@ impl RoutePolicy {
             || !self.creates.is_empty()
             || self.list.is_some()
             || self.deletes
+            || self.rewriting.restores_answers()
     }
 
     /// Whether the request names resources.

@@ -10,6 +10,7 @@ use super::LinePolicy;
 use super::ownership::{
     CreatesRule, ErrorShape, ListRule, ResourceRule, StatedAbsence, UnknownResource,
 };
+use super::rewriting::Rewriting;
 use crate::identity::RoutePattern;
 use crate::identity::settings::{
     ApiKeySettings, ClientCertificateSettings, DevelopmentSettings, IssuerSettings, WebhookSettings,
@@ -168,6 +169,8 @@ pub struct UpstreamPolicy {
     pub ca: Option<std::path::PathBuf>,
     /// Longest wait for a connection.
     pub connect_timeout: Duration,
+    /// Where the workspaces of its users are: an absolute path in its plain form.
+    pub workspace: Option<Arc<str>>,
 }
 
 /// Ambiguous spellings of a path that a route may opt into.
@@ -272,6 +275,8 @@ pub struct RoutePolicy {
     pub errors: ErrorShape,
     /// The JSON-RPC methods this route is for; empty is all of its path.
     pub rpc_methods: Vec<Arc<str>>,
+    /// What is changed in a request.
+    pub rewriting: Rewriting,
     /// Where a credential may stand.
     pub credentials: Vec<CredentialPlace>,
     /// Ambiguous spellings the backend needs.
@@ -293,6 +298,7 @@ impl RoutePolicy {
     pub fn needs_request_body(&self) -> bool {
         let ids = self.resources.iter().flat_map(|rule| &rule.ids);
         !self.rpc_methods.is_empty()
+            || self.rewriting.reads_request_body()
             || self
                 .tenant_from
                 .iter()

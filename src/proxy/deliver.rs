@@ -167,18 +167,19 @@ pub(super) async fn next_chunk(
     }
 }
 
-/// Ends an answer whose body is through, with its trailers if it has any.
-async fn end(
+/// Ends an answer whose body is through, with its trailers if it has any, behind what was not
+/// written yet.
+pub(super) async fn end(
     upstream: &mut Upstream,
     session: &mut Session,
     exchange: &mut Exchange,
-    header: Option<HttpTask>,
+    before: Option<HttpTask>,
 ) -> Result<(), Broken> {
     let last = match trailers_of(upstream).await.map_err(Broken::Torn)? {
         Some(trailers) => HttpTask::Trailer(Some(Box::new(trailers))),
         None => HttpTask::Body(None, true),
     };
-    let tasks = header.into_iter().chain([last]).collect();
+    let tasks = before.into_iter().chain([last]).collect();
     finish(session, exchange, tasks).await
 }
 

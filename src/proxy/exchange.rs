@@ -29,7 +29,7 @@ use super::deliver::{bodiless, gone_error, stream_answer};
 use super::memory_budget::MemoryBudget;
 use super::sift::answer_head;
 use super::upstreams::Destination;
-use super::{failures, forward, hop, respond, tunnel};
+use super::{failures, forward, hop, respond, restore, tunnel};
 use crate::decision::{Denial, FailureCode, Refusal};
 use crate::pipeline::{Admission, Trail};
 
@@ -118,7 +118,8 @@ impl Exchanger {
         admission: &Admission,
         body: Option<&CapturedBody>,
     ) -> Result<Option<Box<Upstream>>, Broken> {
-        let bytes = body.map(|body| body.bytes.clone());
+        let came = || body.map(|body| body.bytes.clone());
+        let bytes = admission.body().cloned().or_else(came);
         let (mut upstream, answered) = self
             .answered(to, session, exchange.trail(), admission, bytes)
             .await?;
@@ -132,6 +133,8 @@ impl Exchanger {
             Some(header) => forward::answer_of(header, exchange.trail()),
             None => return Err(FailureCode::UpstreamUnreachable.into()),
         };
+        let restoration = admission.restoration();
+        let answer = restore::head(answer, restoration);
         // A backend that sends content where HTTP has none sends it after its answer, and whoever is
         // served next on the connection would get it for an answer of its own.
         let no_content = session.req_header().method == Method::HEAD || bodiless(answered.status);
@@ -152,9 +155,13 @@ impl Exchanger {
         {
             self.sift_answer(&mut upstream, session, exchange, admission, (judge, answer))
                 .await
-        } else if admission.route().needs_response_body() {
+        } else if admission.route().needs_response_body()
+            || restoration.wants_whole(&answer.headers)
+        {
             self.judge_then_answer(&mut upstream, session, exchange, admission, answer)
                 .await
+        } else if restoration.wants_lines(&answer.headers) {
+            restore::stream_lines(&mut upstream, session, exchange, restoration, answer).await
         } else {
             stream_answer(&mut upstream, session, exchange, answer).await
         };

@@ -47,6 +47,9 @@ pub(super) fn prepare(
     for (name, value) in said(admission, trail, host)? {
         request.insert_header(name, value)?;
     }
+    for (name, value) in admission.header_changes().fields() {
+        request.append_header(name.clone(), value.clone())?;
+    }
     // A caller of HTTP/2 names its host here only, and the target is about to be replaced.
     let asked_for = request
         .uri
@@ -109,8 +112,14 @@ pub(super) fn compose(
     for (name, value) in said(admission, trail, host)? {
         parts.headers.insert(name, value);
     }
+    for (name, value) in admission.header_changes().fields() {
+        parts.headers.append(name.clone(), value.clone());
+    }
     Ok(parts)
 }
+
+/// Fields that hold a digest of the body (RFC 9530, and what it replaced).
+const BODY_DIGESTS: [&str; 4] = ["content-digest", "content-md5", "digest", "repr-digest"];
 
 /// Most fields the gate adds to an ordinary request.
 const MOST_SAID: usize = 10;
@@ -123,6 +132,13 @@ fn passes(name: &HeaderName, admission: &Admission, trail: &Trail) -> bool {
         Fate::Identity | Fate::ForwardingClaim | Fate::Override | Fate::HopByHop => return false,
     }
     if !admission.may_ask_with(name) {
+        return false;
+    }
+    if admission.header_changes().removes(name) {
+        return false;
+    }
+    // What is said of the bytes that came is not true of others.
+    if admission.body().is_some() && BODY_DIGESTS.contains(&name.as_str()) {
         return false;
     }
     if *name == header::AUTHORIZATION || *name == X_API_KEY {
@@ -167,7 +183,7 @@ fn said(
     if let Some(trace) = trail.trace() {
         fields.push((TRACEPARENT, trace.header_value()));
     }
-    if admission.route().needs_response_body() {
+    if admission.route().needs_response_body() || !admission.restoration().is_empty() {
         // An answer that is judged has to be readable.
         fields.push((
             header::ACCEPT_ENCODING,

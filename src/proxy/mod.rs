@@ -22,6 +22,7 @@ mod lifetime;
 mod listener;
 mod memory_budget;
 mod respond;
+mod restore;
 mod server;
 mod sift;
 mod tls;

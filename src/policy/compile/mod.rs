@@ -159,6 +159,14 @@ impl Compiler<'_> {
             let wanted = &entry.upstream;
             match upstreams.iter().find(|found| found.name == wanted.value) {
                 Some(upstream) => {
+                    if upstream.workspace.is_none() && !entry.rewriting.workspace_paths.is_empty() {
+                        self.report.add(
+                            &wanted.place,
+                            ProblemKind::NothingThere,
+                            "`workspace_paths` are held against the `workspace` of the upstream, \
+                             and it has none",
+                        );
+                    }
                     routes.push(Arc::new(entry.to_policy(Arc::clone(upstream))));
                     entries.push(entry);
                 }

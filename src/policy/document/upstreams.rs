@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::reader::Fields;
+use super::routes::rewriting::workspace_root;
 use super::values::{self, ValueError};
 use crate::policy::problem::ProblemKind;
 use crate::policy::{UpstreamAddress, UpstreamAuthorization, UpstreamPolicy, UpstreamProtocol};
@@ -37,6 +38,7 @@ pub(super) fn upstream(fields: &Fields<'_>, base: &Path) -> Option<UpstreamPolic
             "only an https upstream has a certificate to check",
         );
     }
+    let workspace = fields.parsed("workspace", workspace_root);
     let connect = fields.integer("connect_timeout_seconds", 1..=60);
     // A credential is passed on only where a file says so.
     let stated = fields.has("authorization") == authorization.is_some();
@@ -47,6 +49,7 @@ pub(super) fn upstream(fields: &Fields<'_>, base: &Path) -> Option<UpstreamPolic
         authorization: authorization.map_or(UpstreamAuthorization::Strip, |found| found.value),
         ca: ca.map(|ca| ca.value),
         connect_timeout: Duration::from_secs(connect.unwrap_or(CONNECT_TIMEOUT_SECONDS)),
+        workspace: workspace.map(|found| found.value),
     })
 }
 

@@ -42,6 +42,8 @@ pub(super) enum ValueError {
     Envelope,
     #[error("a media type such as `application/json` is needed")]
     MediaType,
+    #[error("a workspace is an absolute path of letters, digits, `_`, `.` and `-`")]
+    Workspace,
     #[error("the name of a JSON-RPC method is 1 to 128 visible characters")]
     RpcMethod,
     #[error("`{0}` is not `bearer`, `api_key`, `client_certificate` or `query:NAME`")]

@@ -2,6 +2,7 @@
 
 mod list;
 mod ownership;
+pub(super) mod rewriting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use super::tenants::MAX_BODY_BYTES;
 use super::{bare, values};
 use crate::policy::problem::{Located, ProblemKind};
 use crate::policy::{
-    CredentialPlace, Extractor, LinePolicy, PathAllowances, RoutePolicy, UpstreamPolicy,
+    CredentialPlace, Extractor, LinePolicy, PathAllowances, Rewriting, RoutePolicy, UpstreamPolicy,
 };
 
 /// Longest wait for an answer to begin when the file does not say, in seconds.
@@ -28,10 +29,10 @@ const STREAM_IDLE_SECONDS: u64 = 300;
 const MAX_SECONDS: u64 = 86_400;
 
 /// Keys of the format that this version can't honour.
-const NOT_YET: [&str; 5] = ["set", "prefix", "remove", "cost", "mcp"];
+const NOT_YET: [&str; 2] = ["cost", "mcp"];
 
 /// Keys that mean nothing where no credential is asked.
-const NOT_PUBLIC: [&str; 12] = [
+const NOT_PUBLIC: [&str; 17] = [
     "roles",
     "scopes",
     "credentials",
@@ -44,6 +45,11 @@ const NOT_PUBLIC: [&str; 12] = [
     "deletes",
     "list",
     "not_found",
+    "set",
+    "prefix",
+    "remove",
+    "scoped",
+    "workspace_paths",
 ];
 
 /// One entry, whose upstream is still only a name.
@@ -62,6 +68,7 @@ pub(in crate::policy) struct RouteEntry {
     tenant_from: Vec<Extractor>,
     guard_tenant: Vec<Extractor>,
     ownership: OwnershipKeys,
+    pub(in crate::policy) rewriting: Rewriting,
     rpc_methods: Vec<Arc<str>>,
     credentials: Vec<CredentialPlace>,
     path_allows: PathAllowances,
@@ -85,6 +92,7 @@ impl RouteEntry {
             not_found: ownership.not_found,
             errors: ownership.errors,
             rpc_methods: self.rpc_methods.clone(),
+            rewriting: self.rewriting.clone(),
             name: Arc::clone(&self.name),
             upstream,
             methods: self.methods.clone(),
@@ -127,12 +135,14 @@ pub(super) fn route(fields: &Fields<'_>) -> Option<RouteEntry> {
     let action = action.map_or_else(|| action_of(&methods), |action| action.value);
     let timeout = fields.integer("timeout_seconds", 1..=MAX_SECONDS);
     let stream_idle = fields.integer("stream_idle_seconds", 1..=MAX_SECONDS);
+    let ownership = ownership::ownership(fields, path.as_ref(), &methods);
     let entry = RouteEntry {
         roles: bare(fields.all_parsed("roles", values::role)),
         scopes: bare(fields.all_parsed("scopes", values::scope)),
         tenant_from: tenant_from(fields, path.as_ref()),
         guard_tenant: guard_tenant(fields),
-        ownership: ownership::ownership(fields, path.as_ref(), &methods),
+        rewriting: rewriting::rewriting(fields, path.as_ref(), &ownership.resources),
+        ownership,
         rpc_methods: bare(
             fields
                 .some_parsed("rpc_methods", values::rpc_method)
@@ -261,6 +271,11 @@ fn parameters(template: &str) -> Vec<String> {
         .filter_map(|part| part.split_once('}'))
         .map(|(name, _)| name.trim_start_matches('*').to_owned())
         .collect()
+}
+
+/// Whether a parameter takes the rest of the path, `{*name}`.
+fn is_tail(template: &str, name: &str) -> bool {
+    template.ends_with(&format!("{{*{name}}}"))
 }
 
 fn path_allows(fields: &Fields<'_>) -> PathAllowances {
