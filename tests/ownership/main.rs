@@ -20,3 +20,4 @@ mod crash;
 mod lists;
 mod minted;
 mod noninterference;
+mod rewriting;

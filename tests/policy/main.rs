@@ -9,6 +9,7 @@
 
 mod broken;
 mod conflicts;
+mod rewriting;
 mod sound;
 
 use std::path::Path;
