@@ -115,7 +115,14 @@ impl Admission {
     /// The answer in the caller's own words, after everything was read in the backend's.
     fn restored(&self, answer: Answer) -> Answer {
         let restoration = self.restoration();
-        if !restoration.wants_whole(&answer.headers) || is_coded(&answer.headers) {
+        if is_coded(&answer.headers) {
+            return answer;
+        }
+        if restoration.wants_lines(&answer.headers) {
+            let body = restoration.lines(answer.body);
+            return Answer { body, ..answer };
+        }
+        if !restoration.wants_whole(&answer.headers) {
             return answer;
         }
         match restoration.body(&answer.body) {

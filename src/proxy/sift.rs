@@ -101,9 +101,10 @@ impl Exchanger {
                 }
             }
             if !passed.is_empty() {
+                let passed = admission.restoration().lines(passed.freeze());
                 exchange.trail_mut().count_out(passed.len());
                 last_word.passed(&passed);
-                let body = HttpTask::Body(Some(passed.freeze()), false);
+                let body = HttpTask::Body(Some(passed), false);
                 let tasks = head.take().into_iter().chain([body]).collect();
                 while_it_stands(&mut lifetime, write(session, tasks)).await?;
             }

@@ -59,6 +59,30 @@ impl Restoration {
         restore(text, |value, first| self.value(value, first)).map(Bytes::from)
     }
 
+    /// Complete lines of a stream with the caller's values. They are searched one by one: a quote that
+    /// is open at the end of one (text need not be JSON) says nothing about the next.
+    pub fn lines(&self, lines: Bytes) -> Bytes {
+        if self.is_empty() {
+            return lines;
+        }
+        let mut searched: Option<BytesMut> = None;
+        let mut at = 0;
+        for line in lines.split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
+            match (self.body(line), &mut searched) {
+                (None, None) => {}
+                (None, Some(searched)) => searched.extend_from_slice(line),
+                (Some(restored), Some(searched)) => searched.extend_from_slice(&restored),
+                (Some(restored), None) => {
+                    let mut begun = BytesMut::from(lines.get(..at).unwrap_or_default());
+                    begun.extend_from_slice(&restored);
+                    searched = Some(begun);
+                }
+            }
+            at += line.len();
+        }
+        searched.map_or(lines.clone(), BytesMut::freeze)
+    }
+
     /// Turns back fields of an answer that repeat a scoped value.
     pub fn headers(&self, headers: &mut HeaderMap) {
         for value in headers.values_mut() {
@@ -121,36 +145,13 @@ impl RestoringLines {
         // A line without an end is not held for ever; it goes as it is.
         let end = end.or((self.held.len() > MAX_LINE).then_some(self.held.len()));
         end.map_or_else(Bytes::new, |end| {
-            let lines = self.held.split_to(end).freeze();
-            Self::searched(restoration, lines)
+            restoration.lines(self.held.split_to(end).freeze())
         })
     }
 
     /// What is left at the end.
     pub fn finish(&mut self, restoration: &Restoration) -> Bytes {
-        let rest = self.held.split().freeze();
-        Self::searched(restoration, rest)
-    }
-
-    /// Lines are searched one by one: a quote that is open at the end of one (text need not be JSON)
-    /// says nothing about the next.
-    fn searched(restoration: &Restoration, lines: Bytes) -> Bytes {
-        let mut searched: Option<BytesMut> = None;
-        let mut at = 0;
-        for line in lines.split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
-            match (restoration.body(line), &mut searched) {
-                (None, None) => {}
-                (None, Some(searched)) => searched.extend_from_slice(line),
-                (Some(restored), Some(searched)) => searched.extend_from_slice(&restored),
-                (Some(restored), None) => {
-                    let mut begun = BytesMut::from(lines.get(..at).unwrap_or_default());
-                    begun.extend_from_slice(&restored);
-                    searched = Some(begun);
-                }
-            }
-            at += line.len();
-        }
-        searched.map_or(lines.clone(), BytesMut::freeze)
+        restoration.lines(self.held.split().freeze())
     }
 }
 
