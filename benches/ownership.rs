@@ -60,14 +60,21 @@ fn open(path: &Path, cached: usize) -> Arc<Registry> {
     Registry::new(store, Arc::new(SystemClock), cached)
 }
 
-/// A UUID that looks random and is the same in every run (SplitMix64's finalizer).
+/// Looks random and is the same in every run (SplitMix64's finalizer).
+fn mixed(mut word: u64) -> u64 {
+    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}
+
+/// The first half of a key's UUID.
+fn first_word(number: u64) -> u64 {
+    mixed(number + 1)
+}
+
+/// A UUID of its own for every number.
 fn key(number: u64) -> ResourceKey {
-    let mix = |mut word: u64| {
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ (word >> 31)
-    };
-    let (high, low) = (mix(number + 1), mix(number + 0x9e37_79b9_7f4a_7c15));
+    let (high, low) = (first_word(number), mixed(number + 0x9e37_79b9_7f4a_7c15));
     let text = format!(
         "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
         high >> 32,
@@ -96,15 +103,17 @@ fn fill(runtime: &Runtime, path: &Path, ids: u64) {
         return;
     }
     let registry = open(path, 1);
+    // In the order of ids: otherwise each row is a page of its own to write, and a large file takes
+    // hours to fill.
+    let mut numbers: Vec<_> = (0..ids)
+        .map(|number| (first_word(number), number))
+        .collect();
+    numbers.sort_unstable();
     let began = Instant::now();
     runtime.block_on(async {
-        let mut next = 0;
-        while next < ids {
-            let end = ids.min(next + 5_000);
-            let made: Vec<_> = (next..end).map(|id| (key(id), owner(id))).collect();
-            if registry.mint_all(&made).await.is_ok() {
-                next = end;
-            }
+        for some in numbers.chunks(5_000) {
+            let made: Vec<_> = some.iter().map(|(_, id)| (key(*id), owner(*id))).collect();
+            while registry.mint_all(&made).await.is_err() {}
         }
         registry.close().await;
     });
