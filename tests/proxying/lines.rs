@@ -27,7 +27,7 @@ async fn before(backend: &RecordingBackend, serialize: &str) -> World {
         "[[upstreams]]\nname = \"forge\"\nurl = \"{url}\"\n\n\
          [[tenants]]\nid = \"globex\"\n\n\
          [[routes]]\nname = \"tick\"\nupstream = \"forge\"\nmethods = [\"POST\"]\n\
-         path = \"/tick/{{id}}\"\ntimeout_seconds = 2\nserialize = {serialize}\n\n\
+         path = \"/tick/{{id}}\"\ntimeout_seconds = 4\nserialize = {serialize}\n\n\
          [[routes]]\nname = \"free\"\nupstream = \"forge\"\nmethods = [\"POST\"]\n\
          path = \"/free\"\n",
         url = backend.url()
