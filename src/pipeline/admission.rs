@@ -7,10 +7,12 @@ use http::HeaderValue;
 
 use super::generation::Generation;
 use super::lines::LineKey;
-use super::ownership::NamedResource;
+use super::ownership::{self, Held, NamedResource};
 use super::rewrite::{HeaderChanges, Restoration, Rewritten};
+use crate::decision::{DenialCode, Refusal};
 use crate::identity::webhook::VerifiedDelivery;
 use crate::identity::{Principal, ReplayGuard};
+use crate::ownership::Registry;
 use crate::policy::{LinePolicy, LineScope, RoutePolicy};
 
 /// What becomes of the caller's credential.
@@ -108,6 +110,22 @@ impl Admission {
             }
         };
         Some((LineKey::new(names), policy))
+    }
+
+    /// Holds the ids in a text message of the client against the registry, where the route reads
+    /// messages.
+    ///
+    /// # Errors
+    /// `not_found` where one is not the caller's; what [`Gate::admit`](super::Gate::admit) says of
+    /// ids that are missing or unreadable.
+    pub async fn judge_message(&self, registry: &Registry, message: &[u8]) -> Result<(), Refusal> {
+        let Some(principal) = &self.principal else {
+            return Ok(());
+        };
+        match ownership::hold_message(registry, &self.route, principal, message).await? {
+            Held::All(_) => Ok(()),
+            Held::Not(_) => Err(DenialCode::NotFound.into()),
+        }
     }
 
     /// Whether the request asks to leave HTTP (WebSocket) and may.

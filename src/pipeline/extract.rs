@@ -70,8 +70,8 @@ impl<'call> Source<'call, '_> {
                 .collect(),
             Extractor::Body(pointer) => self.in_json(pointer),
             Extractor::Form(name) => self.in_form(name),
-            // Neither is part of a request; the policy's compiler refuses them here.
-            Extractor::Event(_) | Extractor::Claim(_) => Ok(Vec::new()),
+            // None is part of a request; the policy's compiler refuses them where it would have to be.
+            Extractor::Event(_) | Extractor::Message(_) | Extractor::Claim(_) => Ok(Vec::new()),
         }
     }
 

@@ -21,8 +21,8 @@ mod listing;
 mod ownership;
 mod rewrite;
 mod rpc;
-mod standing;
 pub mod shared_caches;
+mod standing;
 pub mod trace_context;
 mod trail;
 

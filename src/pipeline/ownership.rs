@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
-use super::extract::{Found, Source};
+use super::extract::{Found, Source, found};
 use crate::decision::{Denial, DenialCode, Failure, FailureCode, Refusal, StateUnavailable};
 use crate::identity::Principal;
+use crate::inspect::json::{self, Limits};
 use crate::ownership::{Owner, Ownership, Registry, ResourceId, ResourceIdError, ResourceKey};
 use crate::policy::{
     Access, Extractor, IdForm, OwnerScope, ResourceRule, RoutePolicy, UnknownResource,
@@ -49,10 +50,58 @@ pub(super) async fn hold(
 ) -> Result<Held, Refusal> {
     let mut named = Vec::new();
     for rule in &route.resources {
-        for resource in ids(rule, route, &source)? {
-            named.push((rule, resource));
+        // What only messages name is held when they come.
+        if rule.ids.iter().any(|place| !is_in_messages(place)) {
+            let values = |place: &Extractor| source.values(place);
+            let found = ids(rule, route, values)?.into_iter();
+            named.extend(found.map(|resource| (rule, resource)));
         }
     }
+    settle(registry, route, principal, named).await
+}
+
+/// The same for the ids in one text message of a client on a socket.
+///
+/// # Errors
+/// As [`hold`].
+pub(super) async fn hold_message(
+    registry: &Registry,
+    route: &RoutePolicy,
+    principal: &Principal,
+    message: &[u8],
+) -> Result<Held, Refusal> {
+    let mut named = Vec::new();
+    for rule in &route.resources {
+        if rule.ids.iter().any(is_in_messages) {
+            let values = |place: &Extractor| match place {
+                Extractor::Message(pointer) => in_message(message, pointer),
+                _ => Ok(Vec::new()),
+            };
+            let found = ids(rule, route, values)?.into_iter();
+            named.extend(found.map(|resource| (rule, resource)));
+        }
+    }
+    settle(registry, route, principal, named).await
+}
+
+fn is_in_messages(place: &Extractor) -> bool {
+    matches!(place, Extractor::Message(_))
+}
+
+fn in_message(message: &[u8], pointer: &[String]) -> Result<Vec<Found<'static>>, Denial> {
+    let values = json::pointer_values(message, pointer, &Limits::default()).map_err(|fault| {
+        Denial::because(DenialCode::RequestRejected, format!("a message: {fault}"))
+    })?;
+    Ok(values.into_iter().map(found).collect())
+}
+
+/// Asks whose these are, and claims the free ones.
+async fn settle(
+    registry: &Registry,
+    route: &RoutePolicy,
+    principal: &Principal,
+    named: Vec<(&ResourceRule, NamedResource)>,
+) -> Result<Held, Refusal> {
     let keyed = named.iter().filter_map(|(_, it)| it.key.clone());
     let keys: Vec<ResourceKey> = keyed.collect();
     let owners = registry.owners(&keys).await.map_err(unavailable)?;
@@ -100,14 +149,14 @@ pub(super) async fn hold(
 }
 
 /// The ids that one rule finds in a request.
-fn ids(
+fn ids<'call>(
     rule: &ResourceRule,
     route: &RoutePolicy,
-    source: &Source<'_, '_>,
+    values: impl Fn(&Extractor) -> Result<Vec<Found<'call>>, Denial>,
 ) -> Result<Vec<NamedResource>, Denial> {
     let mut found = Vec::new();
     for place in &rule.ids {
-        for value in source.values(place)? {
+        for value in values(place)? {
             let text = match value {
                 Found::Text(text) => text,
                 Found::Null => continue,

@@ -205,6 +205,8 @@ pub enum Extractor {
     Event(Vec<String>),
     /// A claim of the caller's token.
     Claim(String),
+    /// A place in each text message that a WebSocket client sends.
+    Message(Vec<String>),
 }
 
 impl Extractor {
@@ -212,9 +214,12 @@ impl Extractor {
     pub fn reads_body(&self) -> bool {
         match self {
             Self::Body(_) | Self::Form(_) => true,
-            Self::Path(_) | Self::Query(_) | Self::Header(_) | Self::Event(_) | Self::Claim(_) => {
-                false
-            }
+            Self::Path(_)
+            | Self::Query(_)
+            | Self::Header(_)
+            | Self::Event(_)
+            | Self::Message(_)
+            | Self::Claim(_) => false,
         }
     }
 }
@@ -304,6 +309,12 @@ impl RoutePolicy {
                 .iter()
                 .chain(ids)
                 .any(Extractor::reads_body)
+    }
+
+    /// Whether the messages of its sockets name resources.
+    pub fn reads_messages(&self) -> bool {
+        let mut ids = self.resources.iter().flat_map(|rule| &rule.ids);
+        ids.any(|place| matches!(place, Extractor::Message(_)))
     }
 
     /// Whether the answer's body has to be read before its status is sent.

@@ -275,7 +275,7 @@ fn composed(
     let came = session.req_header();
     let mut parts = forward::compose(came, admission, trail, to.host.as_ref())?;
     if admission.is_upgrade() {
-        tunnel::offer(&mut parts.headers);
+        tunnel::offer(&mut parts.headers, admission.route().reads_messages());
     }
     hop::frame_request(parts, came.uri.authority(), &to.peer, body).map(Box::new)
 }

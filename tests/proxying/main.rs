@@ -24,6 +24,7 @@ mod grpc;
 mod h2_abuse;
 mod lifetimes;
 mod lines;
+mod messages;
 mod streaming;
 mod torn;
 mod transports;

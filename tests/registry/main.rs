@@ -12,6 +12,7 @@ mod crash;
 mod failures;
 mod files;
 mod forgetting;
+mod meanwhile;
 mod memory;
 mod model;
 mod world;

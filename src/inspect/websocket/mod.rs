@@ -19,5 +19,7 @@ pub const PROTOCOL_ERROR: u16 = 1002;
 pub const UNSUPPORTED_DATA: u16 = 1003;
 /// The peer's message violates the endpoint's policy.
 pub const POLICY_VIOLATION: u16 = 1008;
+/// The server could not do what was asked.
+pub const INTERNAL_ERROR: u16 = 1011;
 /// A message too large to be read.
 pub const MESSAGE_TOO_BIG: u16 = 1009;

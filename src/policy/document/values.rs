@@ -172,6 +172,7 @@ pub(super) fn extractor(text: &str) -> Result<Extractor, ValueError> {
         "body" => Ok(Extractor::Body(pointer(rest)?)),
         "form" => Ok(Extractor::Form(rest.to_owned())),
         "event" => Ok(Extractor::Event(pointer(rest)?)),
+        "message" => Ok(Extractor::Message(pointer(rest)?)),
         "claim" => Ok(Extractor::Claim(rest.to_owned())),
         _ => Err(unknown()),
     }

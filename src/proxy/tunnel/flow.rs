@@ -7,8 +7,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, Wr
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::messages::{MessageCheck, Stop};
 use super::pulse::Pulse;
-use crate::inspect::websocket::{FrameFault, FrameTracker, PROTOCOL_ERROR, Sender, close_frame};
+use crate::inspect::websocket::{FrameTracker, Sender, close_frame};
 
 /// Most bytes that are taken from one side before they are given to the other.
 pub(super) const PIECE: usize = 16 * 1024;
@@ -34,7 +35,7 @@ pub(super) enum Order {
 }
 
 /// How one direction ended by itself.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum FlowEnd {
     /// The sender has no more to say.
     Through,
@@ -42,8 +43,8 @@ pub(super) enum FlowEnd {
     SenderGone,
     /// The receiver's connection failed.
     ReceiverGone,
-    /// The sender sent what is no frame.
-    Broke(FrameFault),
+    /// The sender may not go on.
+    Stopped(Stop),
     /// It was told to.
     Ordered,
 }
@@ -57,6 +58,8 @@ pub(super) struct Flow<'relay, F, T> {
     buffer: BytesMut,
     /// Bytes one read has room for.
     room: usize,
+    /// Looks into what the sender says.
+    check: Option<MessageCheck>,
     /// What was read, to refuse what is no frame before it is passed on.
     read: FrameTracker,
     /// What was written, to know where a frame of the gate's own can stand.
@@ -78,9 +81,15 @@ impl<'relay, F: AsyncRead, T: AsyncWrite> Flow<'relay, F, T> {
             to,
             buffer: BytesMut::new(),
             room: FIRST_PIECE,
+            check: None,
             read: FrameTracker::new(sender, compresses),
             written: FrameTracker::new(sender, compresses),
         }
+    }
+
+    /// Has every message of the sender judged before it goes on.
+    pub(super) fn checked_by(&mut self, check: Option<MessageCheck>) {
+        self.check = check;
     }
 
     /// Carries until the sender is through or an order comes; the other direction is told where it
@@ -101,10 +110,11 @@ impl<'relay, F: AsyncRead, T: AsyncWrite> Flow<'relay, F, T> {
                 orders.send_replace(Order::Leave);
                 FlowEnd::ReceiverGone
             }
-            Ok(FlowEnd::Broke(fault)) => {
-                orders.send_replace(Order::Close(PROTOCOL_ERROR, "protocol error"));
-                self.close(PROTOCOL_ERROR, "protocol error").await;
-                FlowEnd::Broke(fault)
+            Ok(FlowEnd::Stopped(stop)) => {
+                let (status, reason) = stop.close();
+                orders.send_replace(Order::Close(status, reason));
+                self.close(status, reason).await;
+                FlowEnd::Stopped(stop)
             }
             Ok(end) => {
                 orders.send_replace(Order::Leave);
@@ -120,11 +130,9 @@ impl<'relay, F: AsyncRead, T: AsyncWrite> Flow<'relay, F, T> {
 
     /// Can be dropped at any await: what was written is known, and what was not is in the buffer.
     async fn carry(&mut self, ahead: BytesMut) -> FlowEnd {
-        if let Err(fault) = self.read.push(&ahead) {
-            return FlowEnd::Broke(fault);
-        }
         self.buffer = ahead;
         loop {
+            let stop = self.inspect().await;
             while !self.buffer.is_empty() {
                 if self.write(self.buffer.len()).await.is_err() {
                     return FlowEnd::ReceiverGone;
@@ -133,16 +141,28 @@ impl<'relay, F: AsyncRead, T: AsyncWrite> Flow<'relay, F, T> {
             if self.to.flush().await.is_err() {
                 return FlowEnd::ReceiverGone;
             }
+            if let Some(stop) = stop {
+                return FlowEnd::Stopped(stop);
+            }
             match self.read().await {
                 Ok(0) => return FlowEnd::Through,
                 Ok(_) => {}
                 Err(_) => return FlowEnd::SenderGone,
             }
-            if let Err(fault) = self.read.push(&self.buffer) {
-                self.buffer.clear();
-                return FlowEnd::Broke(fault);
-            }
         }
+    }
+
+    /// Leaves in the buffer what of it may go on.
+    async fn inspect(&mut self) -> Option<Stop> {
+        if let Some(check) = &mut self.check {
+            let came = self.buffer.split();
+            let (passed, stop) = check.pass(&came).await;
+            self.buffer = passed;
+            return stop;
+        }
+        let fault = self.read.push(&self.buffer).err()?;
+        self.buffer.clear();
+        Some(Stop::Broke(fault))
     }
 
     async fn read(&mut self) -> std::io::Result<usize> {

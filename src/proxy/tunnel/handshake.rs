@@ -23,11 +23,11 @@ pub(super) struct Agreement {
 }
 
 impl Handshake {
-    /// The handshake in this request.
+    /// The handshake in this request; where messages are read, without compression.
     ///
     /// # Errors
     /// `request_rejected`: it is none that RFC 6455 section 4.2.1 would let a server take.
-    pub(super) fn of(request: &RequestHeader) -> Result<Self, Denial> {
+    pub(super) fn of(request: &RequestHeader, read: bool) -> Result<Self, Denial> {
         let fields = &request.headers;
         let rejected = |detail: &'static str| Denial::because(DenialCode::RequestRejected, detail);
         if request.method != Method::GET || request.version != Version::HTTP_11 {
@@ -47,7 +47,7 @@ impl Handshake {
             protocols: list(fields, &header::SEC_WEBSOCKET_PROTOCOL)
                 .map(str::to_owned)
                 .collect(),
-            deflate: deflate_of(fields).is_some(),
+            deflate: !read && deflate_of(fields).is_some(),
         })
     }
 
@@ -84,11 +84,12 @@ impl Handshake {
 }
 
 /// Adds the handshake to a request that was made anew: what the client asked for, save for the
-/// extensions that the gate does not know.
-pub(in crate::proxy) fn offer(fields: &mut HeaderMap) {
+/// extensions that the gate does not know, and of compression where it reads messages.
+pub(in crate::proxy) fn offer(fields: &mut HeaderMap, read: bool) {
     fields.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     fields.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    let deflate = deflate_of(fields).and_then(|offers| HeaderValue::try_from(offers).ok());
+    let deflate = deflate_of(fields).filter(|_| !read);
+    let deflate = deflate.and_then(|offers| HeaderValue::try_from(offers).ok());
     match deflate {
         Some(offers) => fields.insert(header::SEC_WEBSOCKET_EXTENSIONS, offers),
         None => fields.remove(header::SEC_WEBSOCKET_EXTENSIONS),
@@ -156,7 +157,7 @@ mod tests {
         for (name, value) in more {
             request.append_header(*name, *value).unwrap();
         }
-        Handshake::of(&request)
+        Handshake::of(&request, false)
     }
 
     fn asked(more: &[(&'static str, &'static str)]) -> Handshake {

@@ -8,6 +8,7 @@
 
 mod flow;
 mod handshake;
+mod messages;
 mod pulse;
 mod relay;
 
@@ -26,6 +27,7 @@ use tokio::io::AsyncWriteExt;
 
 pub(super) use handshake::offer;
 use handshake::{Agreement, Handshake};
+use messages::{Judgement, MessageCheck, Stop};
 use pulse::Pulse;
 use relay::{End, Ended, relay};
 
@@ -33,7 +35,7 @@ use super::carrier::{Carrier, Decided};
 use super::context::Exchange;
 use super::deliver::at_once;
 use super::{forward, respond};
-use crate::decision::{Denial, DenialCode, Failure, FailureCode};
+use crate::decision::{Denial, DenialCode, Failure, FailureCode, Refusal};
 use crate::inspect::websocket::Sender;
 
 /// A backend that switched protocols.
@@ -105,7 +107,7 @@ impl Carrier {
             let detail = "the route takes no upgrade";
             Err(Denial::because(DenialCode::RequestRejected, detail))
         } else {
-            Handshake::of(session.req_header())
+            Handshake::of(session.req_header(), route.reads_messages())
         };
         let asked = match asked {
             Ok(asked) => asked,
@@ -168,6 +170,7 @@ impl Carrier {
     ) -> std::io::Result<()> {
         let gone = || std::io::Error::from(std::io::ErrorKind::NotConnected);
         let mut lifetime = exchange.lifetime(session.req_header()).ok_or_else(gone)?;
+        let check = self.check_of(exchange);
         let Switched {
             mut upstream,
             agreement,
@@ -197,6 +200,7 @@ impl Carrier {
                 ahead,
             },
             agreement.compresses,
+            check,
             &counted.pulse,
             lifetime.ended(),
         )
@@ -206,17 +210,36 @@ impl Carrier {
             Ended::Closed => {}
             Ended::Left(Sender::Client) => trail.client_gone(),
             Ended::Left(Sender::Server) => trail.torn(),
-            Ended::Broke(sender, fault) => {
-                tracing::debug!(?sender, %fault, "a socket was ended");
-                match sender {
-                    Sender::Client => trail.withdrawn(&Denial::new(DenialCode::RequestRejected)),
-                    Sender::Server => trail.torn(),
+            Ended::Stopped(sender, stop) => match (sender, stop) {
+                (Sender::Server, _) => trail.torn(),
+                (Sender::Client, Stop::Broke(fault)) => {
+                    tracing::debug!(%fault, "a client speaks no WebSocket");
+                    trail.withdrawn(&Denial::new(DenialCode::RequestRejected));
                 }
-            }
+                (Sender::Client, Stop::Refused(_, Refusal::Denied(denial))) => {
+                    trail.withdrawn(&denial);
+                }
+                (Sender::Client, Stop::Refused(_, Refusal::Failed(_))) => trail.cut_off(),
+            },
             Ended::Silent => trail.cut_off(),
             Ended::Withdrawn(denial) => trail.withdrawn(&denial),
         }
         Ok(())
+    }
+
+    /// What looks into the client's messages, where the route reads them.
+    fn check_of(&self, exchange: &Exchange) -> Option<MessageCheck> {
+        let admission = exchange.admission()?;
+        if !admission.route().reads_messages() {
+            return None;
+        }
+        let (gate, admission) = (Arc::clone(&self.gate), Arc::clone(admission));
+        let limit = admission.body_limit();
+        let judge = move |message: Vec<u8>| -> Judgement {
+            let (gate, admission) = (Arc::clone(&gate), Arc::clone(&admission));
+            Box::pin(async move { admission.judge_message(gate.registry(), &message).await })
+        };
+        Some(MessageCheck::new(limit, &self.exchanger.budget, judge))
     }
 }
 

@@ -13,9 +13,10 @@ use tokio::io::{AsyncRead, AsyncWrite, split};
 use tokio::sync::watch;
 
 use super::flow::{Flow, FlowEnd, Order};
+use super::messages::{MessageCheck, Stop};
 use super::pulse::Pulse;
 use crate::decision::Denial;
-use crate::inspect::websocket::{FrameFault, GOING_AWAY, POLICY_VIOLATION, Sender};
+use crate::inspect::websocket::{GOING_AWAY, POLICY_VIOLATION, Sender};
 
 /// One end of a socket, with what was read of it before.
 pub(super) struct End<S> {
@@ -32,8 +33,8 @@ pub(super) enum Ended {
     Closed,
     /// This side went without one.
     Left(Sender),
-    /// This side sent what is no WebSocket frame.
-    Broke(Sender, FrameFault),
+    /// This side may not go on.
+    Stopped(Sender, Stop),
     /// Nothing passed for too long.
     Silent,
     /// What let it in is gone.
@@ -46,6 +47,7 @@ pub(super) async fn relay<C, B>(
     client: End<C>,
     backend: End<B>,
     compresses: bool,
+    check: Option<MessageCheck>,
     pulse: &Pulse,
     withdrawn: impl Future<Output = Denial>,
 ) -> Ended
@@ -57,6 +59,7 @@ where
     let (from_backend, to_backend) = split(backend.stream);
     let mut up = Flow::new(Sender::Client, compresses, pulse, from_client, to_backend);
     let mut down = Flow::new(Sender::Server, compresses, pulse, from_backend, to_client);
+    up.checked_by(check);
     let order = watch::Sender::new(Order::GoOn);
     let first = OnceLock::new();
     let note = |sender, end| match end {
@@ -111,10 +114,10 @@ where
             }
         }
     };
-    match (told, first.get().copied()) {
+    match (told, first.get().cloned()) {
         (Some(Ended::Silent), _) if closed_up && closed_down => Ended::Closed,
         (Some(ended), _) => ended,
-        (None, Some((sender, FlowEnd::Broke(fault)))) => Ended::Broke(sender, fault),
+        (None, Some((sender, FlowEnd::Stopped(stop)))) => Ended::Stopped(sender, stop),
         (None, _) if closed_up || closed_down => Ended::Closed,
         (None, Some((sender, FlowEnd::ReceiverGone))) => Ended::Left(other(sender)),
         (None, Some((sender, _))) => Ended::Left(sender),

@@ -72,6 +72,7 @@ fn totals(table: &Fields<'_>) -> (Vec<Vec<String>>, Vec<HeaderName>) {
             | Extractor::Query(_)
             | Extractor::Form(_)
             | Extractor::Event(_)
+            | Extractor::Message(_)
             | Extractor::Claim(_) => table.report().add(
                 &total.place,
                 ProblemKind::BadValue,
@@ -113,6 +114,7 @@ fn envelope_pointer(text: &str) -> Result<Vec<String>, values::ValueError> {
         | Extractor::Header(_)
         | Extractor::Form(_)
         | Extractor::Event(_)
+        | Extractor::Message(_)
         | Extractor::Claim(_) => Err(values::ValueError::Envelope),
     }
 }

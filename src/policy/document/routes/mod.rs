@@ -187,6 +187,10 @@ fn refuse_contradictions(fields: &Fields<'_>, entry: &RouteEntry) {
     if entry.websocket && !entry.methods.contains(&Method::GET) {
         refuse("a WebSocket handshake is a GET (RFC 6455 section 4.1)".to_owned());
     }
+    let mut ids = entry.ownership.resources.iter().flat_map(|rule| &rule.ids);
+    if !entry.websocket && ids.any(|place| matches!(place, Extractor::Message(_))) {
+        refuse("ids in `message:` are for routes with `websocket = true`".to_owned());
+    }
 }
 
 /// The methods. A route that asks for a credential has to say them; a public one is GET alone
@@ -311,7 +315,7 @@ fn tenant_from(fields: &Fields<'_>, path: Option<&Located<Arc<str>>>) -> Vec<Ext
             | Extractor::Header(_)
             | Extractor::Body(_)
             | Extractor::Form(_) => {}
-            Extractor::Event(_) | Extractor::Claim(_) => fields.report().add(
+            Extractor::Event(_) | Extractor::Message(_) | Extractor::Claim(_) => fields.report().add(
                 &extractor.place,
                 ProblemKind::BadValue,
                 "a request declares a tenant at `path:`, `query:`, `header:`, `body:` or `form:`",

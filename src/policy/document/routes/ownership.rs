@@ -94,14 +94,15 @@ fn resource(table: &Fields<'_>, path: Option<&Located<Arc<str>>>) -> Option<Reso
             Extractor::Query(_)
             | Extractor::Header(_)
             | Extractor::Body(_)
-            | Extractor::Form(_) => false,
+            | Extractor::Form(_)
+            | Extractor::Message(_) => false,
             Extractor::Event(_) | Extractor::Claim(_) => true,
         };
         if wrong {
             table.report().add(
                 &id.place,
                 ProblemKind::BadValue,
-                "an id of a request is at `path:`, `query:`, `header:`, `body:` or `form:`",
+                "an id of a request is at `path:`, `query:`, `header:`, `body:`, `form:` or `message:`",
             );
         }
     }

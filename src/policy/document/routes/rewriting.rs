@@ -163,7 +163,7 @@ impl Reader<'_> {
             }
             Extractor::Body(pointer) => Place::Body(pointer.clone()),
             Extractor::Form(name) => Place::Form(name.clone()),
-            Extractor::Event(_) | Extractor::Claim(_) => {
+            Extractor::Event(_) | Extractor::Message(_) | Extractor::Claim(_) => {
                 wrong(
                     "a request can be changed at `path:`, `query:`, `header:`, `body:` or `form:`"
                         .to_owned(),
@@ -217,11 +217,13 @@ fn workspace_paths(fields: &Fields<'_>, path: Option<&Located<Arc<str>>>) -> Vec
             | Extractor::Header(_)
             | Extractor::Body(_)
             | Extractor::Form(_) => {}
-            Extractor::Event(_) | Extractor::Claim(_) => fields.report().add(
-                &extractor.place,
-                ProblemKind::BadValue,
-                "a request names a path at `path:`, `query:`, `header:`, `body:` or `form:`",
-            ),
+            Extractor::Event(_) | Extractor::Message(_) | Extractor::Claim(_) => {
+                fields.report().add(
+                    &extractor.place,
+                    ProblemKind::BadValue,
+                    "a request names a path at `path:`, `query:`, `header:`, `body:` or `form:`",
+                )
+            }
         }
     }
     bare(found)

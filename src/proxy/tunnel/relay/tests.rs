@@ -54,7 +54,7 @@ async fn both_sides_are_told_between_two_frames_why_a_socket_ends() {
     let ((client_end, backend_end), (mut client, mut backend)) = ends();
     let pulse = Pulse::new(Duration::from_secs(60));
     let (withdraw, withdrawn) = tokio::sync::oneshot::channel();
-    let carried = relay(client_end, backend_end, false, &pulse, async {
+    let carried = relay(client_end, backend_end, false, None, &pulse, async {
         withdrawn.await.unwrap()
     });
     let story = async {
@@ -84,7 +84,7 @@ async fn a_frame_that_does_not_end_in_time_is_cut_without_a_close_frame() {
         tokio::time::sleep(Duration::from_millis(50)).await;
         Denial::new(DenialCode::TokenExpired)
     };
-    let carried = relay(client_end, backend_end, false, &pulse, denial);
+    let carried = relay(client_end, backend_end, false, None, &pulse, denial);
     let story = async {
         backend.write_all(&HELLO[..4]).await.unwrap();
         assert_eq!(read(&mut client, 4).await, HELLO[..4]);
@@ -101,7 +101,7 @@ async fn a_frame_that_does_not_end_in_time_is_cut_without_a_close_frame() {
 async fn half_a_socket_can_be_closed() {
     let ((client_end, backend_end), (mut client, mut backend)) = ends();
     let pulse = Pulse::new(Duration::from_secs(60));
-    let carried = relay(client_end, backend_end, false, &pulse, pending());
+    let carried = relay(client_end, backend_end, false, None, &pulse, pending());
     let story = async {
         client.write_all(&masked(b"last")).await.unwrap();
         client.shutdown().await.unwrap();
@@ -124,7 +124,7 @@ async fn half_a_socket_can_be_closed() {
 async fn what_is_no_frame_reaches_nobody_and_ends_the_socket() {
     let ((client_end, backend_end), (mut client, backend)) = ends();
     let pulse = Pulse::new(Duration::from_secs(60));
-    let carried = relay(client_end, backend_end, false, &pulse, pending());
+    let carried = relay(client_end, backend_end, false, None, &pulse, pending());
     let story = async {
         client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         let to_client = rest(client).await;
@@ -134,7 +134,7 @@ async fn what_is_no_frame_reaches_nobody_and_ends_the_socket() {
     };
     let (ended, ()) = tokio::join!(carried, story);
     assert!(
-        matches!(ended, Ended::Broke(Sender::Client, _)),
+        matches!(ended, Ended::Stopped(Sender::Client, Stop::Broke(_))),
         "{ended:?}"
     );
 }
@@ -143,7 +143,7 @@ async fn what_is_no_frame_reaches_nobody_and_ends_the_socket() {
 async fn silence_ends_a_socket_and_a_word_in_time_does_not() {
     let ((client_end, backend_end), (mut client, mut backend)) = ends();
     let pulse = Pulse::new(Duration::from_millis(300));
-    let carried = relay(client_end, backend_end, false, &pulse, pending());
+    let carried = relay(client_end, backend_end, false, None, &pulse, pending());
     let story = async {
         for _ in 0..4 {
             tokio::time::sleep(Duration::from_millis(150)).await;
@@ -161,7 +161,7 @@ async fn silence_ends_a_socket_and_a_word_in_time_does_not() {
 async fn behind_the_closing_handshake_nobody_is_waited_for_long() {
     let ((client_end, backend_end), (mut client, mut backend)) = ends();
     let pulse = Pulse::new(Duration::from_secs(3600));
-    let carried = relay(client_end, backend_end, false, &pulse, pending());
+    let carried = relay(client_end, backend_end, false, None, &pulse, pending());
     let story = async {
         let (to_backend, to_client) = (
             close_frame(1000, "", Some([0; 4])),
@@ -180,7 +180,7 @@ async fn behind_the_closing_handshake_nobody_is_waited_for_long() {
 async fn a_side_that_does_not_read_holds_the_other_back() {
     let ((client_end, backend_end), (client, mut backend)) = ends();
     let pulse = Pulse::new(Duration::from_secs(60));
-    let carried = relay(client_end, backend_end, false, &pulse, pending());
+    let carried = relay(client_end, backend_end, false, None, &pulse, pending());
     let flood = async {
         let mut sent = 0;
         while timeout(Duration::from_millis(100), backend.write_all(&HELLO))

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use fabric_gate::clock::{Clock, Timestamp};
 use fabric_gate::decision::StateUnavailable;
 use fabric_gate::ownership::{
-    Day, Held, Invalidation, Owner, Ownership, OwnershipStore, Registry, Resource, ResourceKey,
-    Selection, Swept, Taking,
+    Counted, Day, Held, Invalidation, Owner, Ownership, OwnershipStore, Registry, Resource,
+    ResourceKey, Selection, Swept, Taking,
 };
 use fabric_gate::state::MemoryStore;
 use fabric_gate::tenant::TenantId;
@@ -70,6 +70,10 @@ impl OwnershipStore for AskedMeanwhile {
 
     async fn page(&self, selection: Selection) -> Result<Vec<Resource>, StateUnavailable> {
         self.inner.page(selection).await
+    }
+
+    async fn count(&self, counted: Counted) -> Result<u64, StateUnavailable> {
+        self.inner.count(counted).await
     }
 
     fn removals_elsewhere(&self) -> u64 {
