@@ -89,6 +89,12 @@ mod tests {
         assert!(directory("acme", &one).len() <= "acme/".len() + MAX_FILE_NAME);
     }
 
+    /// Two ids of which the second is the first and more.
+    fn one_inside_another() -> impl Strategy<Value = (String, String)> {
+        ("[aA:%=]{1,3}", "(:|:user:|%3A|=3A)?[aA:%]{0,2}")
+            .prop_map(|(one, more)| (one.clone(), one + &more))
+    }
+
     fn users() -> impl Strategy<Value = String> {
         prop_oneof!["[aA:%=._/2E3-]{1,6}", "[!-~]{1,40}"]
     }
@@ -102,6 +108,11 @@ mod tests {
         ) {
             let name = |(tenant, user): &(String, String)| of(&format!("a0{tenant}"), user);
             prop_assert_eq!(name(&one).starts_with(&name(&other)), one == other);
+        }
+
+        #[test]
+        fn no_namespace_begins_that_of_a_user_whose_id_goes_on((one, other) in one_inside_another()) {
+            prop_assert_eq!(of("acme", &other).starts_with(&of("acme", &one)), one == other);
         }
 
         #[test]

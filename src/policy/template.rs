@@ -253,6 +253,16 @@ mod tests {
         }
     }
 
+    const TEMPLATES: [&str; 7] = [
+        "{tenant}.{user}",
+        "{tenant}:{user}/",
+        "x/{tenant}/y/{user}",
+        "{namespace}",
+        "{user}.{tenant}",
+        "{namespace}{agent}",
+        "{tenant}.{user}.{agent}",
+    ];
+
     fn ids() -> impl Strategy<Value = (String, String)> {
         ("[ab_-]{0,2}", "[ab.:/%2E-]{1,4}").prop_map(|(tenant, user)| (format!("a0{tenant}"), user))
     }
@@ -261,11 +271,24 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
         #[test]
+        fn what_stands_between_id_and_value_can_not_be_moved(
+            template in proptest::sample::select(TEMPLATES.to_vec()),
+            delimiter in proptest::sample::select(vec![".", ":", "/", "/y/", ".a0."]),
+            user in "[ab]{1,2}", more in "[ab]{0,2}", value in "[ab.:/]{0,3}",
+        ) {
+            let template = Template::parse_prefix(template).unwrap();
+            let inside = |user: &str, value: &str| {
+                template.render_prefix(&caller("a0", user)) + value
+            };
+            prop_assert_ne!(
+                inside(&user, &format!("{more}{delimiter}{value}")),
+                inside(&format!("{user}{delimiter}{more}"), &value)
+            );
+        }
+
+        #[test]
         fn no_caller_reaches_into_the_space_of_another(
-            template in proptest::sample::select(vec![
-                "{tenant}.{user}", "{tenant}:{user}/", "x/{tenant}/y/{user}", "{namespace}",
-                "{user}.{tenant}", "{namespace}{agent}", "{tenant}.{user}.{agent}",
-            ]),
+            template in proptest::sample::select(TEMPLATES.to_vec()),
             one in ids(), value in "[ab.:/%2-]{0,6}",
             other in ids(), other_value in "[ab.:/%2-]{0,6}",
         ) {
