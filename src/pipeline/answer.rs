@@ -113,7 +113,7 @@ impl Admission {
     }
 
     /// The answer in the caller's own words, after everything was read in the backend's.
-    fn restored(&self, answer: Answer) -> Answer {
+    pub(super) fn restored(&self, answer: Answer) -> Answer {
         let restoration = self.restoration();
         if is_coded(&answer.headers) {
             return answer;

@@ -29,17 +29,20 @@ const LOOKED_UP_AT_ONCE: usize = 5_000;
 
 /// What an answer's body is, by its media type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Media {
+pub(super) enum Media {
     Json,
     Lines,
     Events,
 }
 
 /// A listing whose items are told apart.
-struct Sorted {
-    listing: Listing,
-    keep: Vec<bool>,
-    total: u64,
+pub(super) struct Sorted {
+    pub(super) listing: Listing,
+    pub(super) keep: Vec<bool>,
+    /// What may be said to be the total.
+    pub(super) total: u64,
+    /// What the backend says it is.
+    pub(super) said: Option<u64>,
 }
 
 impl Admission {
@@ -115,33 +118,36 @@ impl Admission {
             status if status.is_success() => {}
             _ => return Ok(answer),
         }
-        let body = std::mem::take(&mut answer.body);
-        let said = said(rule, &answer.headers);
-        let media = media(&answer.headers);
-        let mut total = None;
-        let mut left = Vec::new();
-        answer.body = match media {
-            Media::Events => self.own_events(registry, &body).await?,
-            Media::Json | Media::Lines => {
-                let listing = match media {
-                    Media::Lines => Listing::of_lines(&rule.shape, body),
-                    Media::Json | Media::Events => Listing::of_json(&rule.shape, body),
-                };
-                let listing = listing.map_err(|fault| self.no_list(&fault))?;
-                let sorted = self
-                    .sorted(registry, principal, rule, listing, said)
-                    .await?;
-                total = Some(sorted.total);
-                if answer.headers.contains_key(header::LINK) {
-                    left = sorted.left();
-                }
-                let written = sorted.written().map_err(|fault| self.no_list(&fault))?;
-                written.unwrap_or_default()
-            }
-        };
-        let leaves = |id: &str| left.binary_search_by(|left| left.as_str().cmp(id)).is_ok();
-        fields::correct(&mut answer.headers, &rule.total_fields, total, leaves);
+        if media(&answer.headers) == Media::Events {
+            answer.body = self.own_events(registry, &answer.body).await?;
+            fields::correct(&mut answer.headers, &rule.total_fields, None, |_| true);
+            return Ok(answer);
+        }
+        let sorted = self
+            .sorted_answer(registry, principal, rule, &mut answer)
+            .await?;
+        sorted
+            .put_into(rule, &mut answer)
+            .map_err(|fault| self.no_list(&fault))?;
         Ok(answer)
+    }
+
+    /// Reads an answer as a list and asks whose its items are.
+    pub(super) async fn sorted_answer(
+        &self,
+        registry: &Registry,
+        principal: &Principal,
+        rule: &ListRule,
+        answer: &mut Answer,
+    ) -> Result<Sorted, Refusal> {
+        let body = std::mem::take(&mut answer.body);
+        let listing = match media(&answer.headers) {
+            Media::Lines => Listing::of_lines(&rule.shape, body),
+            Media::Json | Media::Events => Listing::of_json(&rule.shape, body),
+        };
+        let listing = listing.map_err(|fault| self.no_list(&fault))?;
+        let said = said(rule, &answer.headers);
+        self.sorted(registry, principal, rule, listing, said).await
     }
 
     async fn own_events(&self, registry: &Registry, body: &Bytes) -> Result<Bytes, Refusal> {
@@ -199,19 +205,33 @@ impl Admission {
                 }
             }
         }
-        let kept = keep.iter().filter(|keep| **keep).count();
-        let counts = listing.says_total() || !rule.total_fields.is_empty();
-        let owned = if counts && !listing.is_whole(said) {
-            self.owned(registry, principal, rule).await?
-        } else {
-            0
-        };
-        let total = listing.total(kept, owned, said);
-        Ok(Sorted {
+        let mut sorted = Sorted {
+            said: said.or(listing.total_said()),
             listing,
             keep,
-            total,
-        })
+            total: 0,
+        };
+        let owned = match sorted.listing.is_whole(said) {
+            true => 0,
+            false => self.total_owned(registry, principal, rule, &sorted).await?,
+        };
+        sorted.total = sorted.listing.total(sorted.kept(), owned, said);
+        Ok(sorted)
+    }
+
+    /// How many things of the list's kind are the caller's, where the answer says any number.
+    pub(super) async fn total_owned(
+        &self,
+        registry: &Registry,
+        principal: &Principal,
+        rule: &ListRule,
+        sorted: &Sorted,
+    ) -> Result<u64, Refusal> {
+        if sorted.listing.says_total() || !rule.total_fields.is_empty() {
+            self.owned(registry, principal, rule).await
+        } else {
+            Ok(0)
+        }
     }
 
     /// How many things of the list's kind are the caller's.
@@ -252,12 +272,35 @@ impl Admission {
         Ok(answer)
     }
 
-    fn no_list(&self, fault: &ListFault) -> Refusal {
+    pub(super) fn no_list(&self, fault: &ListFault) -> Refusal {
         self.unreadable(&format!("can't be filtered: {fault}"))
     }
 }
 
 impl Sorted {
+    /// How many items stay.
+    pub(super) fn kept(&self) -> usize {
+        self.keep.iter().filter(|keep| **keep).count()
+    }
+
+    /// Makes the answer what the caller may see.
+    pub(super) fn put_into(&self, rule: &ListRule, answer: &mut Answer) -> Result<(), ListFault> {
+        answer.body = self.written()?.unwrap_or_default();
+        self.put_fields(rule, answer);
+        Ok(())
+    }
+
+    /// The same for the fields alone.
+    pub(super) fn put_fields(&self, rule: &ListRule, answer: &mut Answer) {
+        let left = match answer.headers.contains_key(header::LINK) {
+            true => self.left(),
+            false => Vec::new(),
+        };
+        let leaves = |id: &str| left.binary_search_by(|left| left.as_str().cmp(id)).is_ok();
+        let total = Some(self.total);
+        fields::correct(&mut answer.headers, &rule.total_fields, total, leaves);
+    }
+
     fn written(&self) -> Result<Option<Bytes>, ListFault> {
         self.listing.rewritten(&self.keep, self.total)
     }
@@ -290,7 +333,7 @@ pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
     media(headers) == Media::Events
 }
 
-fn media(headers: &HeaderMap) -> Media {
+pub(super) fn media(headers: &HeaderMap) -> Media {
     let said = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())

@@ -19,6 +19,7 @@ pub mod identity_headers;
 mod lines;
 mod listing;
 mod ownership;
+mod pages;
 mod rewrite;
 mod rpc;
 pub mod shared_caches;
@@ -39,6 +40,7 @@ pub use generation::Generation;
 pub use handles::{CredentialHandles, HandleError};
 pub use lines::{LineKey, Lines, Turn};
 pub use ownership::NamedResource;
+pub use pages::{Paged, Pages};
 pub use rewrite::{HeaderChanges, Restoration, RestoringLines};
 pub use trail::Trail;
 

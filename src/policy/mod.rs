@@ -31,8 +31,8 @@ pub use decide::{AuthorizeOutcome, authorize, tenant_status};
 pub use directory::{MAX_FILE_BYTES, MAX_FILES, PolicyDirectory, PolicyFile};
 pub use line::{LinePolicy, LineScope};
 pub use ownership::{
-    Access, CreatesRule, ErrorShape, IdForm, ListRule, OwnerScope, ResourceRule, StatedAbsence,
-    UnknownResource,
+    Access, CreatesRule, ErrorShape, IdForm, ListRule, OwnerScope, Paging, ResourceRule,
+    StatedAbsence, UnknownResource,
 };
 pub use problem::{Position, Problem, ProblemKind};
 pub use rewriting::{AbsentValue, Place, PrefixRule, Rewriting, SetRule};

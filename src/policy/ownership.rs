@@ -91,10 +91,35 @@ pub struct ListRule {
     pub shape: ListShape,
     /// Fields that say how many there are.
     pub total_fields: Vec<HeaderName>,
+    /// How the backend's pages follow each other.
+    pub paging: Option<Paging>,
     /// How ids are compared.
     pub form: IdForm,
     /// Who reaches the items.
     pub access: Access,
+}
+
+/// How a list goes on behind a page. Names are those of parameters of the query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Paging {
+    /// The next page is the one behind an item, which is named.
+    After {
+        /// Names the item.
+        after: Arc<str>,
+        /// Most pages that the gate asks for to find one that holds something of the caller's.
+        pages: u32,
+    },
+    /// Pages begin at a place, counted from the beginning of the list.
+    Offset {
+        /// The place.
+        offset: Arc<str>,
+        /// How many items a page has.
+        limit: Arc<str>,
+        /// What the gate asks for as a limit; the caller's own otherwise.
+        page: Option<u64>,
+        /// Most pages that the gate asks for to fill one of the caller's.
+        pages: u32,
+    },
 }
 
 /// `not_found`: the backend's words for what does not exist, where they can't be learned.
@@ -131,6 +156,11 @@ impl RoutePolicy {
             || self.list.is_some()
             || self.deletes
             || self.rewriting.restores_answers()
+    }
+
+    /// Whether the answer is held against more than its list.
+    pub fn reads_more_than_a_list(&self) -> bool {
+        !self.guard_tenant.is_empty() || !self.creates.is_empty() || self.deletes
     }
 
     /// Whether the request names resources.

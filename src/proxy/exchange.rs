@@ -14,6 +14,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Method, StatusCode};
 use pingora::connectors::http::Connector;
 use pingora::http::RequestHeader;
@@ -31,7 +32,7 @@ use super::sift::answer_head;
 use super::upstreams::Destination;
 use super::{failures, forward, hop, respond, restore, tunnel};
 use crate::decision::{Denial, FailureCode, Refusal};
-use crate::pipeline::{Admission, Trail};
+use crate::pipeline::Admission;
 
 /// Interim answers (1xx) that are skipped before the exchange is given up.
 const MAX_INTERIM: usize = 8;
@@ -120,9 +121,24 @@ impl Exchanger {
     ) -> Result<Option<Box<Upstream>>, Broken> {
         let came = || body.map(|body| body.bytes.clone());
         let bytes = admission.body().cloned().or_else(came);
-        let (mut upstream, answered) = self
-            .answered(to, session, exchange.trail(), admission, bytes)
-            .await?;
+        let mut parts = forward::compose(
+            session.req_header(),
+            admission,
+            exchange.trail(),
+            to.host.as_ref(),
+        )
+        .map_err(|error| Broken::Refused(failures::internal(&error)))?;
+        if admission.is_upgrade() {
+            tunnel::offer(&mut parts.headers, admission.route().reads_messages());
+        }
+        let pages = admission.pages(&parts.method, &parts.uri, self.answer_bytes);
+        if let Some(pages) = pages {
+            // Boxed, because most requests ask for no list.
+            let paging =
+                self.answer_by_pages(to, session, exchange, admission, (parts, bytes), pages);
+            return Box::pin(paging).await.map(|()| None);
+        }
+        let (mut upstream, answered) = self.answered(to, session, admission, parts, bytes).await?;
         exchange
             .trail_mut()
             .upstream_answered(answered.status.as_u16());
@@ -165,36 +181,41 @@ impl Exchanger {
         } else {
             stream_answer(&mut upstream, session, exchange, answer).await
         };
-        match done {
-            Ok(()) if answered.request_sent && !behind_nothing => {
-                self.connector
-                    .release_http_session(upstream, &*to.peer, to.peer.idle_timeout())
-                    .await;
-                Ok(None)
-            }
-            // INVARIANT: a connection is kept only behind a whole request. Behind the beginning of
-            // one, the backend would read the next caller's request as the rest of its body.
-            done => {
-                upstream.shutdown().await;
-                done.map(|()| None)
-            }
+        let keep = done.is_ok() && answered.request_sent && !behind_nothing;
+        self.let_go(to, upstream, keep).await;
+        done.map(|()| None)
+    }
+
+    /// Keeps a connection for the next request, or closes it.
+    ///
+    /// INVARIANT: a connection is kept only behind a whole request. Behind the beginning of one, the
+    /// backend would read the next caller's request as the rest of its body.
+    pub(super) async fn let_go(&self, to: &Destination, mut upstream: Upstream, keep: bool) {
+        if keep {
+            self.connector
+                .release_http_session(upstream, &*to.peer, to.peer.idle_timeout())
+                .await;
+        } else {
+            upstream.shutdown().await;
         }
     }
 
     /// Connects, sends, and waits for the answer's final header; retries once where that is safe.
-    async fn answered(
+    pub(super) async fn answered(
         &self,
         to: &Destination,
         session: &mut Session,
-        trail: &Trail,
         admission: &Admission,
+        parts: Parts,
         body: Option<Bytes>,
     ) -> Result<(Upstream, Answered), Broken> {
-        let idempotent = session.req_header().method.is_idempotent();
+        let idempotent = parts.method.is_idempotent();
+        let came_to = session.req_header().uri.authority();
+        let request = hop::frame_request(parts, came_to, &to.peer, body.as_ref())
+            .map_err(|error| Broken::Refused(failures::internal(&error)))?;
         let mut retried = false;
         loop {
-            let request = composed(to, session, trail, admission, body.as_ref())
-                .map_err(|error| Broken::Refused(failures::internal(&error)))?;
+            let request = Box::new(request.clone());
             let (mut upstream, reused) = self
                 .connector
                 .get_http_session(&*to.peer)
@@ -264,27 +285,11 @@ async fn settle(
     }
 }
 
-/// The request as the backend gets it.
-fn composed(
-    to: &Destination,
-    session: &Session,
-    trail: &Trail,
-    admission: &Admission,
-    body: Option<&Bytes>,
-) -> pingora::Result<Box<RequestHeader>> {
-    let came = session.req_header();
-    let mut parts = forward::compose(came, admission, trail, to.host.as_ref())?;
-    if admission.is_upgrade() {
-        tunnel::offer(&mut parts.headers, admission.route().reads_messages());
-    }
-    hop::frame_request(parts, came.uri.authority(), &to.peer, body).map(Box::new)
-}
-
 /// The final header of an answer is there.
-struct Answered {
-    status: StatusCode,
+pub(super) struct Answered {
+    pub(super) status: StatusCode,
     /// Whether the whole request went out before.
-    request_sent: bool,
+    pub(super) request_sent: bool,
 }
 
 /// How sending the request failed.

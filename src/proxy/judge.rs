@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use http::response::Parts as ResponseParts;
-use http::{Method, header};
+use http::{HeaderMap, Method, header};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::HttpTask;
 use pingora::protocols::http::client::HttpSession as Upstream;
@@ -12,6 +12,7 @@ use super::context::Exchange;
 use super::deliver::{bodiless, finish, gone_error, trailers_of};
 use super::exchange::{Broken, Exchanger};
 use super::failures;
+use super::memory_budget::Holding;
 use crate::decision::{Failure, FailureCode};
 use crate::pipeline::{Admission, Answer};
 
@@ -26,6 +27,26 @@ impl Exchanger {
         answer: ResponseHeader,
     ) -> Result<(), Broken> {
         let mut holding = self.budget.holding();
+        let (answer, trailers) = self
+            .read_whole(upstream, session, answer, &mut holding, admission)
+            .await?;
+        let judged = admission
+            .judge_answer(exchange.gate().registry(), answer, self.answer_bytes)
+            .await
+            .map_err(Broken::Refused)?;
+        say_whole(session, exchange, judged, trailers).await
+    }
+
+    /// Reads an answer to its end. What a list says in its trailers, it says of itself as it came,
+    /// so that goes no further.
+    pub(super) async fn read_whole(
+        &self,
+        upstream: &mut Upstream,
+        session: &mut Session,
+        answer: ResponseHeader,
+        holding: &mut Holding,
+        admission: &Admission,
+    ) -> Result<(Answer, Option<HeaderMap>), Broken> {
         let mut whole = BytesMut::new();
         loop {
             let chunk = tokio::select! {
@@ -54,7 +75,7 @@ impl Exchanger {
         }
         let trailers = trailers_of(upstream).await.map_err(Broken::Torn)?;
         let whole = whole.freeze();
-        let mut parts = ResponseParts::from(answer);
+        let parts = ResponseParts::from(answer);
         let is_list = admission.route().list.is_some();
         if is_list {
             // A list is written anew; one that is coded, from what it decodes to.
@@ -66,37 +87,42 @@ impl Exchanger {
                 .grow(more)
                 .map_err(|_exhausted| Broken::from(FailureCode::Overloaded))?;
         }
-        let judged = Answer {
+        let answer = Answer {
             status: parts.status,
             headers: parts.headers,
             body: whole,
         };
-        let judged = admission
-            .judge_answer(exchange.gate().registry(), judged, self.answer_bytes)
-            .await
-            .map_err(Broken::Refused)?;
-        parts.status = judged.status;
-        parts.headers = judged.headers;
-        let mut answer = ResponseHeader::from(parts);
-        let whole = judged.body;
-        // What they say, they say of the list as it came.
-        let trailers = trailers.filter(|_| !is_list);
-        let head = session.req_header().method == Method::HEAD;
-        if !head && !bodiless(answer.status) {
-            answer.remove_header(&header::TRANSFER_ENCODING);
-            answer
-                .insert_header(header::CONTENT_LENGTH, whole.len())
-                .map_err(|error| Broken::Refused(failures::internal(&error)))?;
-        }
-        let ends = (whole.is_empty() || head || bodiless(answer.status)) && trailers.is_none();
-        let mut tasks = vec![HttpTask::Header(Box::new(answer), ends)];
-        if !ends {
-            exchange.trail_mut().count_out(whole.len());
-            tasks.push(HttpTask::Body(Some(whole), trailers.is_none()));
-        }
-        if let Some(trailers) = trailers {
-            tasks.push(HttpTask::Trailer(Some(Box::new(trailers))));
-        }
-        finish(session, exchange, tasks).await
+        Ok((answer, trailers.filter(|_| !is_list)))
     }
+}
+
+/// Answers with what was read whole and judged.
+pub(super) async fn say_whole(
+    session: &mut Session,
+    exchange: &mut Exchange,
+    judged: Answer,
+    trailers: Option<HeaderMap>,
+) -> Result<(), Broken> {
+    let (mut parts, ()) = http::Response::new(()).into_parts();
+    parts.status = judged.status;
+    parts.headers = judged.headers;
+    let mut answer = ResponseHeader::from(parts);
+    let whole = judged.body;
+    let head = session.req_header().method == Method::HEAD;
+    if !head && !bodiless(answer.status) {
+        answer.remove_header(&header::TRANSFER_ENCODING);
+        answer
+            .insert_header(header::CONTENT_LENGTH, whole.len())
+            .map_err(|error| Broken::Refused(failures::internal(&error)))?;
+    }
+    let ends = (whole.is_empty() || head || bodiless(answer.status)) && trailers.is_none();
+    let mut tasks = vec![HttpTask::Header(Box::new(answer), ends)];
+    if !ends {
+        exchange.trail_mut().count_out(whole.len());
+        tasks.push(HttpTask::Body(Some(whole), trailers.is_none()));
+    }
+    if let Some(trailers) = trailers {
+        tasks.push(HttpTask::Trailer(Some(Box::new(trailers))));
+    }
+    finish(session, exchange, tasks).await
 }

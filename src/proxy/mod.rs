@@ -21,6 +21,7 @@ mod last_word;
 mod lifetime;
 mod listener;
 mod memory_budget;
+mod pages;
 mod respond;
 mod restore;
 mod server;

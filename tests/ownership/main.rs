@@ -20,4 +20,5 @@ mod crash;
 mod lists;
 mod minted;
 mod noninterference;
+mod pages;
 mod rewriting;

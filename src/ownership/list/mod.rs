@@ -209,6 +209,12 @@ impl Listing {
             && (said.is_some() || !self.totals.is_empty())
     }
 
+    /// What the body says the total is, where it says a number.
+    pub fn total_said(&self) -> Option<u64> {
+        let total = self.totals.first()?;
+        self.plain(*total)?.parse().ok()
+    }
+
     /// Whether the body says a total.
     pub fn says_total(&self) -> bool {
         !self.totals.is_empty()
@@ -239,15 +245,15 @@ impl Listing {
     }
 
     /// The bytes of each item that stays.
-    pub fn kept_items<'page>(&'page self, keep: &'page [bool]) -> impl Iterator<Item = Bytes> {
+    pub fn kept_items<'page>(
+        &'page self,
+        keep: &'page [bool],
+    ) -> impl Iterator<Item = &'page [u8]> {
         self.items
             .iter()
             .zip(keep)
             .filter(|(_, keep)| **keep)
-            .map(|(item, _)| {
-                self.body
-                    .slice(item.span.start as usize..item.span.end as usize)
-            })
+            .map(|(item, _)| self.bytes(item.span))
     }
 
     /// The answer with `items` in the place of its own.

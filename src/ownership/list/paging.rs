@@ -63,10 +63,11 @@ impl Follow {
 #[derive(Clone, Debug)]
 pub struct Window {
     skip: u64,
-    wanted: usize,
+    wanted: Option<usize>,
     seen: u64,
     own: u64,
     pages_left: u32,
+    bytes_left: usize,
     items: Vec<Bytes>,
 }
 
@@ -86,14 +87,16 @@ pub enum Progress {
 }
 
 impl Window {
-    /// `limit` of the caller's own items from the `offset`th on, read in at most `pages` pages.
-    pub fn new(offset: u64, limit: usize, pages: u32) -> Self {
+    /// `limit` of the caller's own items from the `offset`th on; without a limit as many as the
+    /// backend's first page has. At most `pages` further pages are read, and `bytes` of items held.
+    pub fn new(offset: u64, limit: Option<usize>, pages: u32, bytes: usize) -> Self {
         Self {
             skip: offset,
             wanted: limit,
             seen: 0,
             own: 0,
             pages_left: pages,
+            bytes_left: bytes,
             items: Vec::new(),
         }
     }
@@ -101,9 +104,15 @@ impl Window {
     /// Takes what stays of a page. `said` is what the backend counts, where it says it. A short
     /// page is not taken for the last: backends give fewer items than were asked for.
     pub fn take(&mut self, page: &Listing, keep: &[bool], said: Option<u64>) -> Progress {
+        let wanted = *self.wanted.get_or_insert(page.len());
         for item in page.kept_items(keep) {
-            if self.own >= self.skip && self.items.len() < self.wanted {
-                self.items.push(item);
+            if self.own >= self.skip && self.items.len() < wanted {
+                let Some(left) = self.bytes_left.checked_sub(item.len()) else {
+                    return Progress::GiveUp;
+                };
+                self.bytes_left = left;
+                // A copy, so that the page need not be held with it.
+                self.items.push(Bytes::copy_from_slice(item));
             }
             self.own += 1;
         }
@@ -113,7 +122,7 @@ impl Window {
                 own: Some(self.own),
             };
         }
-        if self.items.len() == self.wanted {
+        if self.items.len() == wanted {
             return Progress::Complete { own: None };
         }
         if self.pages_left == 0 {
@@ -131,3 +140,6 @@ impl Window {
         page.with_items(&self.items, total)
     }
 }
+
+#[cfg(test)]
+mod tests;

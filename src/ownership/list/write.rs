@@ -60,7 +60,11 @@ pub(super) fn rewritten(
 
 pub(super) fn with_items(page: &Listing, items: &[Bytes], total: u64) -> Result<Bytes, ListFault> {
     let [array] = page.arrays.as_slice() else {
-        return Err(ListFault::NoList);
+        // `null` for a list without items: there is none to put in either.
+        return match (page.arrays.is_empty(), items.is_empty()) {
+            (true, true) => rewritten(page, &[], total).map(Option::unwrap_or_default),
+            _ => Err(ListFault::NoList),
+        };
     };
     let joined = items.join(&b","[..]);
     let mut edits = vec![Edit {

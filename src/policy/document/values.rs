@@ -40,6 +40,8 @@ pub(super) enum ValueError {
     Items,
     #[error("what stands beside the items is at `body:/json/pointer`")]
     Envelope,
+    #[error("a parameter by which pages are asked for is at `query:NAME`")]
+    Parameter,
     #[error("a media type such as `application/json` is needed")]
     MediaType,
     #[error("a workspace is an absolute path of letters, digits, `_`, `.` and `-`")]

@@ -1,5 +1,7 @@
 //! `list`: what a route says about answers that name many.
 
+use std::sync::Arc;
+
 use http::HeaderName;
 
 use super::extractor;
@@ -8,7 +10,7 @@ use crate::ownership::list::ListShape;
 use crate::policy::document::reader::Fields;
 use crate::policy::document::values;
 use crate::policy::problem::ProblemKind;
-use crate::policy::{Extractor, ListRule};
+use crate::policy::{Extractor, ListRule, Paging};
 
 /// Reads the table.
 pub(super) fn list(table: &Fields<'_>) -> Option<ListRule> {
@@ -32,6 +34,7 @@ pub(super) fn list(table: &Fields<'_>) -> Option<ListRule> {
         tenant: inside("tenant"),
         first: beside("first"),
         last: beside("last"),
+        has_more: beside("has_more"),
         ..ListShape::default()
     };
     if !table.has("id") && !table.has("tenant") {
@@ -48,13 +51,70 @@ pub(super) fn list(table: &Fields<'_>) -> Option<ListRule> {
         ..shape
     };
     refuse_overlaps(table, &shape);
+    let paging = paging(table, &shape);
     Some(ListRule {
         form: form(table),
         access: access(table),
         kind: kind?.value,
         shape,
         total_fields,
+        paging,
     })
+}
+
+/// Most pages the gate asks for unless the route says otherwise.
+const PAGES: u64 = 20;
+
+/// How pages follow each other: `after` with `has_more`, or `offset` with `limit`.
+fn paging(table: &Fields<'_>, shape: &ListShape) -> Option<Paging> {
+    let refuse = |message: &str| {
+        table
+            .report()
+            .add(table.place(), ProblemKind::Conflict, message);
+    };
+    let name = |key: &'static str| table.parsed(key, query_parameter).map(|name| name.value);
+    let (after, offset, limit) = (name("after"), name("offset"), name("limit"));
+    let page = table.integer("page", 1..=100_000);
+    let pages = table.integer("pages", 1..=1_000).unwrap_or(PAGES);
+    let pages = u32::try_from(pages).unwrap_or(u32::MAX);
+    if after.is_some() != shape.has_more.is_some() {
+        refuse("`after` asks for the page behind an item while `has_more` says that there is one");
+    }
+    if offset.is_some() != limit.is_some() {
+        refuse("`offset` and `limit` go together");
+    }
+    match (after, offset.zip(limit)) {
+        (Some(_), Some(_)) => {
+            refuse("pages follow by `after` or by `offset`");
+            None
+        }
+        (Some(after), None) => {
+            if shape.id.is_none() {
+                refuse("`after` names an item, so items need an `id`");
+            }
+            Some(Paging::After { after, pages })
+        }
+        (None, Some((offset, limit))) => {
+            if shape.first.is_some() || shape.last.is_some() {
+                refuse("pages by `offset` name no `first` and `last`");
+            }
+            Some(Paging::Offset {
+                offset,
+                limit,
+                page,
+                pages,
+            })
+        }
+        (None, None) => None,
+    }
+}
+
+/// `query:after`.
+fn query_parameter(text: &str) -> Result<Arc<str>, values::ValueError> {
+    match text.strip_prefix("query:") {
+        Some(name) if !name.is_empty() => Ok(name.into()),
+        Some(_) | None => Err(values::ValueError::Parameter),
+    }
 }
 
 /// Where the answer says how many there are: in its body, and in its fields.
