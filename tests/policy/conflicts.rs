@@ -190,3 +190,49 @@ proptest! {
         let _ = compiled(&format!("{text}\n"));
     }
 }
+
+#[test]
+fn a_line_that_nobody_could_stand_in_is_refused() {
+    let route = |keys: &str| {
+        format!(
+            "[[routes]]\nname = \"b\"\nupstream = \"u\"\nmethods = [\"POST\"]\npath = \"/b\"\n{keys}"
+        )
+    };
+    for scope in ["tenant", "user", "route"] {
+        let sound = route(&format!("serialize = {{ scope = \"{scope}\", queue = 0 }}"));
+        assert!(compiled(&format!("{SOUND}{sound}\n")).is_ok(), "{scope}");
+    }
+    for (keys, expected) in [
+        ("serialize = {}", "`scope` is missing"),
+        ("serialize = { scope = \"planet\" }", "`planet`"),
+        (
+            "serialize = { scope = \"route\", queue = 100001 }",
+            "100001",
+        ),
+        ("serialize = { scope = \"route\", wait_seconds = 0 }", "`0`"),
+        (
+            "serialize = { scope = \"resource\" }",
+            "names no `resource` to stand in line for",
+        ),
+        (
+            "public = true\nserialize = { scope = \"tenant\" }",
+            "a public route knows no caller",
+        ),
+    ] {
+        let (_, message) = only_problem(&route(keys));
+        assert!(message.contains(expected), "{keys}: {message}");
+    }
+}
+
+#[test]
+fn ids_in_messages_are_for_sockets() {
+    let route = |websocket: bool| {
+        format!(
+            "[[routes]]\nname = \"s\"\nupstream = \"u\"\nmethods = [\"GET\"]\npath = \"/s\"\n\
+             websocket = {websocket}\nresource = {{ kind = \"task\", id = \"message:/task\" }}"
+        )
+    };
+    assert!(compiled(&format!("{SOUND}{}\n", route(true))).is_ok());
+    let (_, message) = only_problem(&route(false));
+    assert!(message.contains("`message:`"), "{message}");
+}
