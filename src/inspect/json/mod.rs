@@ -12,10 +12,12 @@
 mod cursor;
 pub mod edit;
 mod scan;
+mod value;
 
 pub use cursor::Cursor;
 use scan::Scanner;
 pub(crate) use scan::{array_index, same_but_for_case, unescape};
+pub use value::{Elements, Members, Value};
 
 use crate::decision::{Denial, DenialCode};
 

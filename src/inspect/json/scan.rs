@@ -36,6 +36,12 @@ impl<'text> Scanner<'text> {
         Ok(self.found)
     }
 
+    /// Checks the whole document and collects nothing.
+    pub(super) fn check(mut self) -> Result<(), JsonFault> {
+        self.value(None)?;
+        self.end()
+    }
+
     pub(super) fn value(&mut self, path: Path<'_>) -> Result<(), JsonFault> {
         self.skip_blanks();
         let wanted = path.is_some_and(<[String]>::is_empty);
