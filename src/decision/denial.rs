@@ -13,6 +13,8 @@ use super::RefusalFacts;
 )]
 pub enum DenialCode {
     RequestRejected,
+    /// A header field that repeats the body says something else (MCP 2026-07-28, `HeaderMismatch`).
+    HeaderMismatch,
     RequestTimeout,
     TenantRequired,
     TenantInvalid,
@@ -24,6 +26,7 @@ pub enum DenialCode {
     RoleRequired,
     ScopeRequired,
     Forbidden,
+    ToolForbidden,
     TenantUnknown,
     TenantSuspended,
     /// The request declares another tenant than its credential, and only reads (GET, HEAD).
@@ -42,8 +45,9 @@ pub enum DenialCode {
 
 impl DenialCode {
     /// Every code, for tests and documentation.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::RequestRejected,
+        Self::HeaderMismatch,
         Self::RequestTimeout,
         Self::TenantRequired,
         Self::TenantInvalid,
@@ -55,6 +59,7 @@ impl DenialCode {
         Self::RoleRequired,
         Self::ScopeRequired,
         Self::Forbidden,
+        Self::ToolForbidden,
         Self::TenantUnknown,
         Self::TenantSuspended,
         Self::TenantMismatchRead,
@@ -75,6 +80,7 @@ impl DenialCode {
                 400,
                 "The request is ambiguous or malformed",
             ),
+            Self::HeaderMismatch => ("request_rejected", 400, "A header does not match the body"),
             Self::RequestTimeout => ("request_timeout", 408, "The request did not arrive in time"),
             Self::TenantRequired => (
                 "tenant_required",
@@ -90,6 +96,11 @@ impl DenialCode {
             Self::RoleRequired => ("role_required", 403, "A role is missing"),
             Self::ScopeRequired => ("scope_required", 403, "A scope is missing"),
             Self::Forbidden => ("forbidden", 403, "A rule forbids the request"),
+            Self::ToolForbidden => (
+                "tool_forbidden",
+                403,
+                "A rule forbids the tool, prompt or resource",
+            ),
             Self::TenantUnknown => ("tenant_unknown", 403, "The tenant is not known"),
             Self::TenantSuspended => ("tenant_suspended", 403, "The tenant is suspended"),
             Self::TenantMismatchRead => ("tenant_mismatch", 404, "Not found"),
@@ -168,11 +179,13 @@ impl Denial {
             }
             DenialCode::ScopeRequired => "insufficient_scope",
             DenialCode::RequestRejected
+            | DenialCode::HeaderMismatch
             | DenialCode::RequestTimeout
             | DenialCode::TenantRequired
             | DenialCode::TenantInvalid
             | DenialCode::RoleRequired
             | DenialCode::Forbidden
+            | DenialCode::ToolForbidden
             | DenialCode::TenantUnknown
             | DenialCode::TenantSuspended
             | DenialCode::TenantMismatchRead
