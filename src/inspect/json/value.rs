@@ -25,6 +25,12 @@ impl<'text> Value<'text> {
         self.0
     }
 
+    /// Where the value begins in the text it was found in, in bytes.
+    pub fn offset_in(self, document: &str) -> usize {
+        let start = document.as_ptr().addr();
+        self.0.as_ptr().addr().saturating_sub(start)
+    }
+
     /// Whether the value is an object.
     pub fn is_object(self) -> bool {
         self.0.starts_with('{')
@@ -206,10 +212,7 @@ mod tests {
         assert_eq!(
             members,
             [
-                (
-                    "ab".to_owned(),
-                    "[ 1 , {\"x\":\"],}\\\"\"} , -2.50e1 ]"
-                ),
+                ("ab".to_owned(), "[ 1 , {\"x\":\"],}\\\"\"} , -2.50e1 ]"),
                 ("c".to_owned(), "null")
             ]
         );
@@ -263,7 +266,7 @@ mod tests {
                     && value.elements().zip(model).all(|(a, b)| same(a, b))
             }
             serde_json::Value::String(model) => value.text().as_deref() == Some(model),
-            other => value.raw() == other.to_string(),
+            other => format!("{other}") == value.raw(),
         }
     }
 
