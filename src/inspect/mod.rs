@@ -5,5 +5,7 @@ pub mod event_boundary;
 pub mod json;
 pub mod multipart;
 pub mod query;
+pub mod json_rpc;
+pub mod mcp;
 pub mod sse;
 pub mod websocket;
