@@ -40,6 +40,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
             "clock",
             "decision",
             "identity",
+            "inspect",
             "ownership",
             "secret",
             "tenant",

@@ -24,10 +24,11 @@ mod rewriting;
 mod router;
 mod snapshot;
 mod template;
+mod uses;
 
 pub use check::{Summary, check, render_json, render_text};
 pub use compile::compile;
-pub use decide::{AuthorizeOutcome, authorize, tenant_status};
+pub use decide::{AuthorizeOutcome, Standing, UseOutcome, authorize, authorize_use, tenant_status};
 pub use directory::{MAX_FILE_BYTES, MAX_FILES, PolicyDirectory, PolicyFile};
 pub use line::{LinePolicy, LineScope};
 pub use ownership::{
@@ -39,3 +40,4 @@ pub use rewriting::{AbsentValue, Place, PrefixRule, Rewriting, SetRule};
 pub use router::{RouteConflict, RouteMatch, Router};
 pub use snapshot::*;
 pub use template::{Template, TemplateError};
+pub use uses::{Glob, UsePatterns};

@@ -260,6 +260,9 @@ pub struct RoutePolicy {
     pub websocket: bool,
     /// The route writes memory that the whole tenant shares.
     pub shared_memory_write: bool,
+    /// Bodies are messages of the Model Context Protocol: rules about tools, prompts and resources
+    /// hold.
+    pub mcp: bool,
     /// Other places that declare the tenant.
     pub tenant_from: Vec<Extractor>,
     /// The answer must not name another tenant here.
@@ -364,4 +367,6 @@ pub struct Rule {
     pub users: Option<Vec<Arc<str>>>,
     /// Roles: the caller has any of them.
     pub roles: Option<Vec<Arc<str>>>,
+    /// Tools, prompts and resources: then the rule is about the use of these, not about the request.
+    pub uses: Option<super::UsePatterns>,
 }

@@ -85,6 +85,14 @@ fn a_rule_that_can_never_hold_is_refused() {
             "roles = [\"intern\"]",
             "no credential carries the role `intern`",
         ),
+        (
+            "tools = [\"shell.*\"]",
+            "no route that the rule covers has `mcp = true`",
+        ),
+        (
+            "routes = [\"a.*\"]\nresources = [\"file:*\"]",
+            "no route that the rule covers has `mcp = true`",
+        ),
     ] {
         let rule = format!("[[rules]]\nname = \"r\"\neffect = \"forbid\"\n{condition}");
         let (kind, line) = only_problem(&rule);
@@ -96,6 +104,23 @@ fn a_rule_that_can_never_hold_is_refused() {
         compiled(&format!("{SOUND}{head}")).is_ok(),
         "GET includes HEAD"
     );
+}
+
+#[test]
+fn a_rule_about_tools_is_for_routes_that_speak_mcp() {
+    let mcp = "[[routes]]\nname = \"mcp.post\"\nupstream = \"u\"\nmethods = [\"POST\"]\n\
+               path = \"/mcp\"\nmcp = true\n";
+    for condition in [
+        "tools = [\"shell.*\"]",
+        "prompts = [\"*\"]\nroutes = [\"mcp.*\"]",
+        "resources = [\"file:///secret/*\"]",
+    ] {
+        let rule = format!("[[rules]]\nname = \"r\"\neffect = \"forbid\"\n{condition}\n");
+        assert!(
+            compiled(&format!("{SOUND}{mcp}{rule}")).is_ok(),
+            "{condition}"
+        );
+    }
 }
 
 #[test]

@@ -203,6 +203,9 @@ impl Compiler<'_> {
             for role in rule.roles.iter().flatten() {
                 self.check_role(role, known_roles.as_ref());
             }
+            if let Some(uses) = &rule.uses {
+                self.check_uses(uses, rule.routes.as_deref());
+            }
             rules.push(Rule {
                 name: Arc::clone(&name.value),
                 effect: rule.effect,
@@ -212,6 +215,7 @@ impl Compiler<'_> {
                 tenants: bare(rule.tenants.as_ref()),
                 users: bare(rule.users.as_ref()),
                 roles: bare(rule.roles.as_ref()),
+                uses: rule.uses.as_ref().map(|uses| uses.value.clone()),
             });
         }
         rules

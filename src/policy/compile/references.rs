@@ -12,7 +12,7 @@ use crate::identity::RoutePattern;
 use crate::policy::document::{Entry, RouteEntry};
 use crate::policy::problem::{Located, Place, ProblemKind, closest};
 use crate::policy::router::{Router, serves};
-use crate::policy::{RouteMatch, UnknownTenant};
+use crate::policy::{RouteMatch, UnknownTenant, UsePatterns};
 use crate::tenant::TenantId;
 
 impl Compiler<'_> {
@@ -160,13 +160,7 @@ impl Compiler<'_> {
         method: &Located<Method>,
         patterns: Option<&[Located<RoutePattern>]>,
     ) {
-        let covers = |entry: &&Entry<RouteEntry>| {
-            patterns.is_none_or(|patterns| {
-                let name = &entry.name.value;
-                patterns.iter().any(|pattern| pattern.value.matches(name))
-            })
-        };
-        let mut covered = self.document.routes.iter().filter(covers).peekable();
+        let mut covered = self.covered(patterns).peekable();
         // A pattern that covers nothing is reported as that.
         if covered.peek().is_none() {
             return;
@@ -180,6 +174,43 @@ impl Compiler<'_> {
                 &method.place,
                 ProblemKind::NeverMatches,
                 format!("no route that the rule covers takes {}", method.value),
+            );
+        }
+    }
+
+    /// The routes that a rule is about.
+    fn covered(
+        &self,
+        patterns: Option<&[Located<RoutePattern>]>,
+    ) -> impl Iterator<Item = &Entry<RouteEntry>> {
+        self.document.routes.iter().filter(move |entry| {
+            patterns.is_none_or(|patterns| {
+                let name = &entry.name.value;
+                patterns.iter().any(|pattern| pattern.value.matches(name))
+            })
+        })
+    }
+
+    /// Only where `mcp = true` says what the body is does anybody see tools in it.
+    pub(super) fn check_uses(
+        &self,
+        uses: &Located<UsePatterns>,
+        patterns: Option<&[Located<RoutePattern>]>,
+    ) {
+        let mut covered = self.covered(patterns).peekable();
+        // A pattern that covers nothing is reported as that.
+        if patterns.is_some() && covered.peek().is_none() {
+            return;
+        }
+        let speaks = |entry: &Entry<RouteEntry>| {
+            let route = entry.value.as_ref();
+            route.is_none_or(|route| route.mcp)
+        };
+        if !covered.any(speaks) {
+            self.report.add(
+                &uses.place,
+                ProblemKind::NeverMatches,
+                "no route that the rule covers has `mcp = true`",
             );
         }
     }

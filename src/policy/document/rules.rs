@@ -5,10 +5,10 @@ use std::sync::Arc;
 use http::Method;
 
 use super::reader::Fields;
-use super::values;
+use super::{bare, values};
 use crate::identity::RoutePattern;
 use crate::policy::problem::{Located, ProblemKind};
-use crate::policy::{Effect, RuleMode};
+use crate::policy::{Effect, RuleMode, UsePatterns};
 use crate::tenant::{TenantGrammar, TenantId};
 
 /// One entry.
@@ -21,12 +21,13 @@ pub(in crate::policy) struct RuleEntry {
     pub(in crate::policy) tenants: Option<Vec<Located<TenantId>>>,
     pub(in crate::policy) users: Option<Vec<Located<Arc<str>>>>,
     pub(in crate::policy) roles: Option<Vec<Located<Arc<str>>>>,
+    /// With the place of the first pattern, for what is wrong with all of them.
+    pub(in crate::policy) uses: Option<Located<UsePatterns>>,
 }
 
 /// Reads one entry.
 pub(super) fn rule(fields: &Fields<'_>, grammar: &TenantGrammar) -> Option<RuleEntry> {
     fields.require("effect");
-    fields.not_yet("tools");
     fields.not_yet("models");
     let effect = fields.choice(
         "effect",
@@ -46,6 +47,7 @@ pub(super) fn rule(fields: &Fields<'_>, grammar: &TenantGrammar) -> Option<RuleE
             values::user(text).map(|user| user.as_str().into())
         }),
         roles: fields.some_parsed("roles", values::role),
+        uses: uses(fields),
     };
     if effect == Some(Effect::Permit) {
         refuse_useless_permit(fields, &rule);
@@ -53,10 +55,40 @@ pub(super) fn rule(fields: &Fields<'_>, grammar: &TenantGrammar) -> Option<RuleE
     effect.is_some().then_some(rule)
 }
 
+/// The three lists that make one condition.
+fn uses(fields: &Fields<'_>) -> Option<Located<UsePatterns>> {
+    let mut place = None;
+    let mut read = |key| {
+        let found = fields.some_parsed(key, values::glob).unwrap_or_default();
+        place = place
+            .take()
+            .or_else(|| found.first().map(|it| it.place.clone()));
+        bare(found)
+    };
+    let value = UsePatterns {
+        tools: read("tools"),
+        prompts: read("prompts"),
+        resources: read("resources"),
+    };
+    Some(Located {
+        value,
+        place: place?,
+    })
+}
+
 /// A permit that holds for everybody everywhere would void the roles of every route by one line,
 /// and one in shadow mode would do nothing at all without anybody noticing.
 fn refuse_useless_permit(fields: &Fields<'_>, rule: &RuleEntry) {
-    let conditions = ["routes", "methods", "tenants", "users", "roles"];
+    let conditions = [
+        "routes",
+        "methods",
+        "tenants",
+        "users",
+        "roles",
+        "tools",
+        "prompts",
+        "resources",
+    ];
     if !conditions.iter().any(|key| fields.has(key)) {
         fields.report().add(
             fields.place(),

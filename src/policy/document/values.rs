@@ -21,6 +21,8 @@ pub(super) enum ValueError {
     Scope,
     #[error("a route pattern is a route's name, or the start of one and `*`")]
     RoutePattern,
+    #[error("a pattern is 1 to 512 characters without blanks and controls, `*` for any of them")]
+    Glob,
     #[error("`{0}` is not a method in capital letters that may be forwarded")]
     Method(String),
     #[error("a JSON pointer begins with `/`, and `~` stands only in `~0` and `~1` (RFC 6901)")]
@@ -112,6 +114,16 @@ pub(super) fn route_pattern(text: &str) -> Result<crate::identity::RoutePattern,
         Ok(crate::identity::RoutePattern::new(text))
     } else {
         Err(ValueError::RoutePattern)
+    }
+}
+
+/// A pattern over names of tools and prompts and URIs of resources.
+pub(super) fn glob(text: &str) -> Result<crate::policy::Glob, ValueError> {
+    let sound = |character: char| !character.is_control() && !character.is_whitespace();
+    if (1..=512).contains(&text.len()) && text.chars().all(sound) {
+        Ok(crate::policy::Glob::new(text))
+    } else {
+        Err(ValueError::Glob)
     }
 }
 

@@ -29,10 +29,10 @@ const STREAM_IDLE_SECONDS: u64 = 300;
 const MAX_SECONDS: u64 = 86_400;
 
 /// Keys of the format that this version can't honour.
-const NOT_YET: [&str; 2] = ["cost", "mcp"];
+const NOT_YET: [&str; 1] = ["cost"];
 
 /// Keys that mean nothing where no credential is asked.
-const NOT_PUBLIC: [&str; 17] = [
+const NOT_PUBLIC: [&str; 18] = [
     "roles",
     "scopes",
     "credentials",
@@ -50,6 +50,7 @@ const NOT_PUBLIC: [&str; 17] = [
     "remove",
     "scoped",
     "workspace_paths",
+    "mcp",
 ];
 
 /// One entry, whose upstream is still only a name.
@@ -60,6 +61,7 @@ pub(in crate::policy) struct RouteEntry {
     pub(in crate::policy) methods: Vec<Method>,
     pub(in crate::policy) public: bool,
     pub(in crate::policy) shared_memory_write: bool,
+    pub(in crate::policy) mcp: bool,
     name: Arc<str>,
     roles: Vec<Arc<str>>,
     scopes: Vec<Arc<str>>,
@@ -103,6 +105,7 @@ impl RouteEntry {
             health: self.health,
             websocket: self.websocket,
             shared_memory_write: self.shared_memory_write,
+            mcp: self.mcp,
             tenant_from: self.tenant_from.clone(),
             guard_tenant: self.guard_tenant.clone(),
             credentials: self.credentials.clone(),
@@ -127,6 +130,7 @@ pub(super) fn route(fields: &Fields<'_>) -> Option<RouteEntry> {
     let health = fields.flag("health", false);
     let websocket = fields.flag("websocket", false);
     let shared_memory_write = fields.flag("shared_memory_write", false);
+    let mcp = fields.flag("mcp", false);
     let upstream = fields.parsed("upstream", values::name);
     let path_allows = path_allows(fields);
     let path = path(fields, path_allows);
@@ -159,6 +163,7 @@ pub(super) fn route(fields: &Fields<'_>) -> Option<RouteEntry> {
         health,
         websocket,
         shared_memory_write,
+        mcp,
         path_allows,
         timeout: Duration::from_secs(timeout.unwrap_or(TIMEOUT_SECONDS)),
         stream_idle: Duration::from_secs(stream_idle.unwrap_or(STREAM_IDLE_SECONDS)),
@@ -183,6 +188,9 @@ fn refuse_contradictions(fields: &Fields<'_>, entry: &RouteEntry) {
     }
     if entry.health && !entry.public {
         refuse("`health = true` is for public routes".to_owned());
+    }
+    if entry.mcp && entry.websocket {
+        refuse("`mcp = true` is for streamable HTTP, which has no WebSocket".to_owned());
     }
     if entry.websocket && !entry.methods.contains(&Method::GET) {
         refuse("a WebSocket handshake is a GET (RFC 6455 section 4.1)".to_owned());
