@@ -144,6 +144,8 @@ pub struct Denial {
     pub allow: Option<Arc<str>>,
     /// Role or scope names for the `WWW-Authenticate` challenge (RFC 6750 section 3).
     pub required: Option<Arc<str>>,
+    /// Where the challenge says that a token can be had (RFC 9728 section 5.1).
+    pub resource_metadata: Option<Arc<str>>,
 }
 
 impl Denial {
@@ -155,6 +157,7 @@ impl Denial {
             rule: None,
             allow: None,
             required: None,
+            resource_metadata: None,
         }
     }
 
@@ -170,14 +173,11 @@ impl Denial {
     /// (RFC 9110 section 11.6.1, RFC 6750 section 3.1).
     pub fn challenge(&self) -> Option<String> {
         let error = match self.code {
-            DenialCode::CredentialsMissing => {
-                return Some("Bearer realm=\"fabric-gate\"".to_owned());
-            }
-            DenialCode::TokenInvalid | DenialCode::TokenExpired => "invalid_token",
-            DenialCode::ApiKeyExpired | DenialCode::SignatureInvalid => {
-                return Some("Bearer realm=\"fabric-gate\"".to_owned());
-            }
-            DenialCode::ScopeRequired => "insufficient_scope",
+            DenialCode::CredentialsMissing
+            | DenialCode::ApiKeyExpired
+            | DenialCode::SignatureInvalid => None,
+            DenialCode::TokenInvalid | DenialCode::TokenExpired => Some("invalid_token"),
+            DenialCode::ScopeRequired => Some("insufficient_scope"),
             DenialCode::RequestRejected
             | DenialCode::HeaderMismatch
             | DenialCode::RequestTimeout
@@ -197,12 +197,18 @@ impl Denial {
             | DenialCode::EncodingUnsupported
             | DenialCode::QueueFull => return None,
         };
-        let mut challenge = format!("Bearer realm=\"fabric-gate\", error=\"{error}\"");
+        let mut challenge = "Bearer realm=\"fabric-gate\"".to_owned();
+        if let Some(error) = error {
+            challenge.push_str(&format!(", error=\"{error}\""));
+        }
         if self.code == DenialCode::TokenExpired {
             challenge.push_str(", error_description=\"the token has expired\"");
         }
-        if let (DenialCode::ScopeRequired, Some(scope)) = (self.code, &self.required) {
+        if let Some(scope) = &self.required {
             challenge.push_str(&format!(", scope=\"{scope}\""));
+        }
+        if let Some(url) = &self.resource_metadata {
+            challenge.push_str(&format!(", resource_metadata=\"{url}\""));
         }
         Some(challenge)
     }

@@ -19,6 +19,7 @@ mod document;
 mod line;
 mod ownership;
 mod problem;
+mod protected_resource;
 pub mod reload;
 mod rewriting;
 mod router;
@@ -37,6 +38,7 @@ pub use ownership::{
 };
 pub use problem::{Position, Problem, ProblemKind};
 pub use rewriting::{AbsentValue, Place, PrefixRule, Rewriting, SetRule};
+pub use protected_resource::{METADATA_PATH, ProtectedResource};
 pub use router::{RouteConflict, RouteMatch, Router};
 pub use snapshot::*;
 pub use template::{Template, TemplateError};

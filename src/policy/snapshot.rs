@@ -82,6 +82,26 @@ pub struct PolicySnapshot {
     pub shared_write_roles: Vec<Arc<str>>,
 }
 
+impl PolicySnapshot {
+    /// The metadata of a protected resource that is served at a path (RFC 9728). Where there is one
+    /// resource only, clients that look at the root find it as well.
+    pub fn resource_metadata(&self, path: &str) -> Option<&Arc<[u8]>> {
+        if !path.starts_with(super::METADATA_PATH) {
+            return None;
+        }
+        let resources = || {
+            let upstreams = self.upstreams.iter();
+            upstreams.filter_map(|upstream| upstream.protected_resource.as_ref())
+        };
+        let exact = resources().find(|it| it.metadata_path() == path);
+        let only = resources().next().filter(|first| {
+            path == super::METADATA_PATH
+                && resources().all(|it| it.metadata_path() == first.metadata_path())
+        });
+        exact.or(only).map(|resource| resource.document())
+    }
+}
+
 /// `[tenancy]`.
 #[derive(Clone, Debug)]
 pub struct Tenancy {
@@ -167,6 +187,8 @@ pub struct UpstreamPolicy {
     pub authorization: UpstreamAuthorization,
     /// PEM file with the roots its certificate is checked against; the system's when absent.
     pub ca: Option<std::path::PathBuf>,
+    /// What the gate tells clients that need a token for it.
+    pub protected_resource: Option<Arc<super::ProtectedResource>>,
     /// Longest wait for a connection.
     pub connect_timeout: Duration,
     /// Where the workspaces of its users are: an absolute path in its plain form.

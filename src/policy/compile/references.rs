@@ -42,6 +42,15 @@ impl Compiler<'_> {
         self.unique(keys, "the same key is in an entry");
         let paths = values(&document.webhooks).map(|(_, webhook)| &webhook.path);
         self.unique(paths, "the same path is in an entry");
+        // Two documents at one address would leave it to their order where clients go for a token.
+        let resources = values(&document.upstreams).filter_map(|(name, upstream)| {
+            let resource = upstream.protected_resource.as_ref()?;
+            Some(name.with(Arc::clone(resource.metadata_url())))
+        });
+        self.unique(
+            resources.collect::<Vec<_>>().iter(),
+            "the same `protected_resource` is in an entry",
+        );
         let matches = values(&document.client_certificates).map(|(_, entry)| &entry.matches);
         self.unique(matches, "the same certificate is in an entry");
     }

@@ -7,6 +7,7 @@
 mod credentials;
 mod issuers;
 mod line;
+mod protected_resource;
 mod reader;
 mod routes;
 mod rules;

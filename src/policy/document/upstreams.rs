@@ -1,8 +1,10 @@
 //! `[[upstreams]]`: where the backends are, and what they get of the caller's credential.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::protected_resource::protected_resource;
 use super::reader::Fields;
 use super::routes::rewriting::workspace_root;
 use super::values::{self, ValueError};
@@ -40,6 +42,7 @@ pub(super) fn upstream(fields: &Fields<'_>, base: &Path) -> Option<UpstreamPolic
     }
     let workspace = fields.parsed("workspace", workspace_root);
     let connect = fields.integer("connect_timeout_seconds", 1..=60);
+    let protected_resource = protected_resource(fields).map(Arc::new);
     // A credential is passed on only where a file says so.
     let stated = fields.has("authorization") == authorization.is_some();
     Some(UpstreamPolicy {
@@ -48,6 +51,7 @@ pub(super) fn upstream(fields: &Fields<'_>, base: &Path) -> Option<UpstreamPolic
         protocol,
         authorization: authorization.map_or(UpstreamAuthorization::Strip, |found| found.value),
         ca: ca.map(|ca| ca.value),
+        protected_resource,
         connect_timeout: Duration::from_secs(connect.unwrap_or(CONNECT_TIMEOUT_SECONDS)),
         workspace: workspace.map(|found| found.value),
     })
