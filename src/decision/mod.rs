@@ -7,6 +7,7 @@
 
 mod denial;
 mod failure;
+mod json_rpc;
 mod problem;
 
 pub use denial::{Denial, DenialCode};

@@ -15,6 +15,8 @@ pub struct Problem {
     pub allow: Option<String>,
     /// `Retry-After` in seconds.
     pub retry_after: Option<u32>,
+    /// Media type of the body.
+    pub content_type: &'static str,
     /// The JSON document.
     pub body: Vec<u8>,
 }
@@ -58,6 +60,7 @@ impl Problem {
             challenge,
             allow: allow.map(str::to_owned),
             retry_after: facts.retry_after,
+            content_type: CONTENT_TYPE,
             body: document.to_string().into_bytes(),
         }
     }

@@ -200,21 +200,6 @@ pub fn id_of(body: &[u8]) -> Option<String> {
     }
 }
 
-/// An error response.
-///
-/// `id` is the request's as it is written, `None` where it is not known (JSON-RPC 2.0 section 5).
-/// `data` says more to programs.
-pub fn error_response(
-    id: Option<&str>,
-    code: i32,
-    message: &str,
-    data: &serde_json::Value,
-) -> Vec<u8> {
-    let error = serde_json::json!({ "code": code, "message": message, "data": data });
-    let id = id.unwrap_or("null");
-    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}").into_bytes()
-}
-
 /// Why a body is no JSON-RPC message that every reader understands alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonRpcFault {
@@ -318,19 +303,5 @@ mod tests {
             Ok(MAX_BATCH)
         );
         assert_eq!(parse(&batch(MAX_BATCH + 1)), Err(JsonRpcFault::TooMany));
-    }
-
-    #[test]
-    fn an_error_response_carries_the_id_as_it_was_written() {
-        for id in ["1", "-7.50", r#""x\u00e9""#] {
-            let data = serde_json::json!({ "code": "tool_forbidden" });
-            let body = error_response(Some(id), -32000, "A \"tool\"", &data);
-            let text = String::from_utf8(body.clone()).unwrap();
-            assert!(text.contains(&format!("\"id\":{id},")), "{text}");
-            let parsed = Body::parse(&body, &Limits::default()).unwrap();
-            assert!(matches!(parsed.messages(), [Message::Response { .. }]));
-        }
-        let unknown = error_response(None, -32700, "m", &serde_json::Value::Null);
-        assert!(Body::parse(&unknown, &Limits::default()).is_ok());
     }
 }

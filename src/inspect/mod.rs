@@ -3,9 +3,9 @@
 pub mod coding;
 pub mod event_boundary;
 pub mod json;
-pub mod multipart;
-pub mod query;
 pub mod json_rpc;
 pub mod mcp;
+pub mod multipart;
+pub mod query;
 pub mod sse;
 pub mod websocket;

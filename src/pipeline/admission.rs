@@ -7,6 +7,7 @@ use http::HeaderValue;
 
 use super::generation::Generation;
 use super::lines::LineKey;
+use super::mcp::McpAdmission;
 use super::ownership::{self, Held, NamedResource};
 use super::rewrite::{HeaderChanges, Restoration, Rewritten};
 use crate::decision::{DenialCode, Refusal};
@@ -38,6 +39,7 @@ pub struct Admission {
     pub(super) upgrade: bool,
     pub(super) delivery: Option<VerifiedDelivery>,
     pub(super) resources: Vec<NamedResource>,
+    pub(super) mcp: Option<McpAdmission>,
 }
 
 impl Admission {

@@ -11,6 +11,7 @@ use super::credentials::{self, Presented};
 use super::declared_tenant::TENANT_PARAMETER;
 use super::extract::{Found, Source};
 use super::generation::Generation;
+use super::mcp::McpRequest;
 use super::ownership::{self, Held, NamedResource};
 use super::rewrite::{Rewritten, query_without_identity, rewrite};
 use super::trail::Trail;
@@ -18,9 +19,10 @@ use super::{Call, Gate, PeerFacts, declared_tenant, identity_headers, rpc};
 use crate::decision::{Denial, DenialCode, Failure, FailureCode, Refusal};
 use crate::identity::Principal;
 use crate::identity::webhook::{VerifiedDelivery, Webhook};
-use crate::inspect::query;
+use crate::inspect::{json_rpc, query};
 use crate::policy::{
-    PathAllowances, RouteMatch, RoutePolicy, UpstreamAuthorization, authorize, tenant_status,
+    ErrorShape, PathAllowances, RouteMatch, RoutePolicy, UpstreamAuthorization, authorize,
+    tenant_status,
 };
 
 /// What a call of [`Gate::admit`] came to, short of a refusal.
@@ -33,6 +35,8 @@ pub enum Step {
         /// Largest body, in bytes.
         limit: u64,
     },
+    /// The gate has the answer itself: a JSON document for everybody, out of the policy files.
+    Published(Arc<[u8]>),
     /// The request names what does not exist for this caller: it gets the backend's words for that.
     Absent(Absence),
 }
@@ -82,7 +86,12 @@ impl Gate {
             // It was marked as taken when it was verified; what is refused after that was not.
             hook.release(verified, self.replays());
         }
-        step
+        if let (Some(route), Some(body), None) = (&trail.route, body, &trail.rpc_id)
+            && route.errors == ErrorShape::JsonRpc
+        {
+            trail.rpc_id = json_rpc::id_of(body);
+        }
+        step.map_err(|refusal| Self::advise(refusal, trail.route.as_ref()))
     }
 
     async fn judge<'generation>(
@@ -101,6 +110,12 @@ impl Gate {
         let target = CanonicalTarget::parse(call.target)
             .map_err(|fault| Denial::because(DenialCode::RequestRejected, fault.to_string()))?;
 
+        if *call.method == Method::GET
+            && let Some(document) = snapshot.resource_metadata(target.path())
+        {
+            trail.admitted = true;
+            return Ok(Step::Published(Arc::clone(document)));
+        }
         let (route, siblings, params) = match snapshot.router.route(call.method, target.path()) {
             RouteMatch::Found {
                 route,
@@ -151,6 +166,7 @@ impl Gate {
                 upgrade,
                 delivery: None,
                 resources: Vec::new(),
+                mcp: None,
             })))
             .inspect(|_| trail.admitted = true);
         }
@@ -198,7 +214,7 @@ impl Gate {
             None => return Ok(Step::NeedsBody { limit }),
         };
         trail.route = Some(Arc::clone(route));
-        let wants_body = route.needs_request_body();
+        let wants_body = route.needs_request_body() || (route.mcp && *call.method == Method::POST);
         let declared = declared_elsewhere(route, &source, trail)?;
         let other = declared
             .values
@@ -231,12 +247,28 @@ impl Gate {
             return Err(Denial::because(DenialCode::BodyTooLarge, detail).into());
         }
 
+        let mcp = route.mcp.then(|| McpRequest {
+            snapshot,
+            route,
+            principal: &principal,
+            call,
+            standing: outcome.standing,
+        });
+        let tasks = match &mcp {
+            Some(request) => request.decide(body, trail)?,
+            None => Vec::new(),
+        };
+        let mcp = mcp.map(|request| request.admitted());
+
         let authorization = self.authorization_out(route, &principal)?;
         // Before anything is claimed: a request that can't be rewritten leaves nothing behind.
         let rewritten = rewrite(route, &principal, &source)?;
         let held = match route.names_resources() {
             // Boxed, because most requests name nothing, and the future of every one would carry it.
-            true => Box::pin(ownership::hold(self.registry(), route, &principal, source)).await?,
+            true => {
+                let registry = self.registry();
+                Box::pin(ownership::hold(registry, route, &principal, source, tasks)).await?
+            }
             false => Held::All(Vec::new()),
         };
         let (resources, denied) = match held {
@@ -254,6 +286,7 @@ impl Gate {
             upgrade,
             delivery: delivery.take().map(|(_, verified)| verified),
             resources,
+            mcp,
         });
         if denied.is_empty() {
             trail.admitted = true;

@@ -88,7 +88,13 @@ impl Admission {
             return Ok(answer);
         };
         // An answer without content names nobody.
-        if answer.status == StatusCode::NO_CONTENT || !self.route.needs_response_body() {
+        if answer.status == StatusCode::NO_CONTENT {
+            return Ok(self.restored(answer));
+        }
+        if self.mcp.is_some() {
+            answer = self.judge_mcp(registry, answer).await?;
+        }
+        if !self.route.needs_response_body() {
             return Ok(self.restored(answer));
         }
         if self.route.list.is_some() {
@@ -218,7 +224,7 @@ impl Admission {
     }
 
     /// The answer is somebody else's: the caller gets the 404, the operator an alert.
-    fn foreign(&self, what: &str) -> Refusal {
+    pub(super) fn foreign(&self, what: &str) -> Refusal {
         tracing::error!(route = %self.route.name, "an answer of the backend {what}");
         DenialCode::ForeignAnswer.into()
     }

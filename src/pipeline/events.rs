@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use super::admission::Admission;
+use super::admit::is_coded;
 use super::extract::{Found, found};
 use super::listing::is_event_stream;
 use crate::decision::Refusal;
@@ -41,9 +42,12 @@ impl Admission {
             .iter()
             .filter(|rule| places(rule))
             .collect();
-        let judged =
-            self.route.list.is_some() || !self.route.guard_tenant.is_empty() || !awaited.is_empty();
-        (judged && status.is_success() && is_event_stream(headers)).then_some(EventJudge {
+        let judged = self.route.list.is_some()
+            || self.mcp.is_some()
+            || !self.route.guard_tenant.is_empty()
+            || !awaited.is_empty();
+        let events = is_event_stream(headers) && !is_coded(headers);
+        (judged && status.is_success() && events).then_some(EventJudge {
             admission: self,
             principal,
             awaited,
@@ -72,6 +76,9 @@ impl EventJudge<'_> {
         };
         self.admission.guard_json(self.principal, &data)?;
         self.learn(registry, &data).await?;
+        if self.admission.mcp.is_some() {
+            return self.admission.judge_event(registry, frame).await;
+        }
         match self.admission.route.list {
             Some(_) => self.admission.own_part_of_event(registry, frame).await,
             None => Ok(frame.bytes().clone()),

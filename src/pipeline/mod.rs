@@ -18,6 +18,7 @@ mod handles;
 pub mod identity_headers;
 mod lines;
 mod listing;
+mod mcp;
 mod ownership;
 mod pages;
 mod rewrite;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::extract::{Found, Source, found};
+use super::mcp::task_rule;
 use crate::decision::{Denial, DenialCode, Failure, FailureCode, Refusal, StateUnavailable};
 use crate::identity::Principal;
 use crate::inspect::json::{self, Limits};
@@ -37,7 +38,7 @@ pub(super) enum Held {
 }
 
 /// Holds the ids of a request against the registry, and claims the free ones where the route says
-/// that the first to use an id owns it.
+/// that the first to use an id owns it. `tasks` are those that an MCP body names.
 ///
 /// # Errors
 /// `request_rejected` where an id is missing or unreadable, `state_unavailable` where nobody can
@@ -47,7 +48,9 @@ pub(super) async fn hold(
     route: &RoutePolicy,
     principal: &Principal,
     source: Source<'_, '_>,
+    tasks: Vec<NamedResource>,
 ) -> Result<Held, Refusal> {
+    let of_tasks = task_rule();
     let mut named = Vec::new();
     for rule in &route.resources {
         // What only messages name is held when they come.
@@ -102,6 +105,7 @@ async fn settle(
     principal: &Principal,
     named: Vec<(&ResourceRule, NamedResource)>,
 ) -> Result<Held, Refusal> {
+    named.extend(tasks.into_iter().map(|task| (&of_tasks, task)));
     let keyed = named.iter().filter_map(|(_, it)| it.key.clone());
     let keys: Vec<ResourceKey> = keyed.collect();
     let owners = registry.owners(&keys).await.map_err(unavailable)?;

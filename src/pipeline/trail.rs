@@ -54,6 +54,10 @@ pub struct Trail {
     pub(super) declared_tenant: Option<String>,
     pub(super) rule: Option<Arc<str>>,
     pub(super) resource: Option<NamedResource>,
+    /// The tool that an MCP message calls.
+    pub(super) tool: Option<Arc<str>>,
+    /// The id of the JSON-RPC request, as it is written.
+    pub(super) rpc_id: Option<String>,
     alert: Option<&'static str>,
     pub(super) would_deny: Vec<Arc<str>>,
     pub(super) admitted: bool,
@@ -87,6 +91,8 @@ impl Trail {
             declared_tenant: None,
             rule: None,
             resource: None,
+            tool: None,
+            rpc_id: None,
             alert: None,
             would_deny: Vec::new(),
             admitted: false,
@@ -134,6 +140,11 @@ impl Trail {
     /// The route, once found.
     pub fn route(&self) -> Option<&Arc<RoutePolicy>> {
         self.route.as_ref()
+    }
+
+    /// The id of the JSON-RPC request, once its body was read.
+    pub fn rpc_id(&self) -> Option<&str> {
+        self.rpc_id.as_deref()
     }
 
     /// The caller, once verified.
@@ -318,7 +329,7 @@ impl Trail {
                 kind: &named.kind,
                 id: &named.text,
             }),
-            tool: None,
+            tool: self.tool.as_deref(),
             model: None,
             decision: self.decision(),
             reason: self.reason(),

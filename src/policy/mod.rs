@@ -35,10 +35,12 @@ pub use line::{LinePolicy, LineScope};
 pub use ownership::{
     Access, CreatesRule, ErrorShape, IdForm, ListRule, OwnerScope, Paging, ResourceRule,
     StatedAbsence, UnknownResource,
+    Access, CreatesRule, ErrorShape, IdForm, ImpliedSession, ListRule, MCP_SESSION, OwnerScope,
+    ResourceRule, StatedAbsence, UnknownResource,
 };
 pub use problem::{Position, Problem, ProblemKind};
-pub use rewriting::{AbsentValue, Place, PrefixRule, Rewriting, SetRule};
 pub use protected_resource::{METADATA_PATH, ProtectedResource};
+pub use rewriting::{AbsentValue, Place, PrefixRule, Rewriting, SetRule};
 pub use router::{RouteConflict, RouteMatch, Router};
 pub use snapshot::*;
 pub use template::{Template, TemplateError};

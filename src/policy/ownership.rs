@@ -147,6 +147,21 @@ pub enum ErrorShape {
     Anthropic,
 }
 
+/// The sessions of MCP servers: a resource that `mcp = true` brings along.
+pub const MCP_SESSION: ImpliedSession = ImpliedSession {
+    kind: "mcp-session",
+    header: "mcp-session-id",
+};
+
+/// What the sessions of a protocol are called.
+#[derive(Clone, Copy, Debug)]
+pub struct ImpliedSession {
+    /// Kind of resource.
+    pub kind: &'static str,
+    /// The header field with the id, in requests and answers.
+    pub header: &'static str,
+}
+
 impl RoutePolicy {
     /// Whether the answer's head or body teaches the gate something or has to be changed, so that
     /// the gate drives the exchange itself.
@@ -156,6 +171,7 @@ impl RoutePolicy {
             || self.list.is_some()
             || self.deletes
             || self.rewriting.restores_answers()
+            || self.mcp
     }
 
     /// Whether the answer is held against more than its list.

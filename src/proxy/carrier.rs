@@ -202,6 +202,10 @@ impl Carrier {
                         captured,
                     }));
                 }
+                Ok(Step::Published(document)) => {
+                    respond::publish(session, exchange, &document).await?;
+                    return Ok(None);
+                }
                 Ok(Step::Absent(_absence)) => {
                     respond::refuse(session, exchange, &DenialCode::NotFound.into()).await?;
                     return Ok(None);

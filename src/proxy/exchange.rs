@@ -172,6 +172,7 @@ impl Exchanger {
             self.sift_answer(&mut upstream, session, exchange, admission, (judge, answer))
                 .await
         } else if admission.route().needs_response_body()
+            || admission.route().mcp
             || restoration.wants_whole(&answer.headers)
         {
             self.judge_then_answer(&mut upstream, session, exchange, admission, answer)

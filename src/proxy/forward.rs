@@ -183,7 +183,9 @@ fn said(
     if let Some(trace) = trail.trace() {
         fields.push((TRACEPARENT, trace.header_value()));
     }
-    if admission.route().needs_response_body() || !admission.restoration().is_empty() {
+    let route = admission.route();
+    let judged = route.needs_response_body() || route.mcp;
+    if judged || !admission.restoration().is_empty() {
         // An answer that is judged has to be readable.
         fields.push((
             header::ACCEPT_ENCODING,

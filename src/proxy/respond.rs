@@ -9,7 +9,8 @@ use pingora::proxy::Session;
 use pingora_timeout::fast_timeout::fast_timeout;
 
 use super::context::Exchange;
-use crate::decision::{CONTENT_TYPE, DenialCode, FailureCode, Problem, Refusal};
+use crate::decision::{DenialCode, FailureCode, Problem, Refusal};
+use crate::policy::ErrorShape;
 
 /// Largest rest of a refused body that is read to keep the connection usable; beyond it the
 /// connection is closed, so that unread bytes can never be taken for a next request.
@@ -32,14 +33,14 @@ pub(super) async fn refuse(
 ) -> pingora::Result<()> {
     let grpc_call = is_grpc(session);
     let shows_body = !grpc_call && session.req_header().method != http::Method::HEAD;
-    let mut problem = Problem::of(refusal, exchange.trail().request_id().as_str());
+    let mut problem = worded(refusal, exchange);
     exchange.trail_mut().refused(refusal);
     if shows_body {
         exchange.trail_mut().count_out(problem.body.len());
     }
     if exchange.record().await.is_err() {
         let failure = Refusal::from(FailureCode::AuditUnavailable);
-        problem = Problem::of(&failure, exchange.trail().request_id().as_str());
+        problem = worded(&failure, exchange);
     }
     let response = if grpc_call {
         grpc(&problem)?
@@ -68,9 +69,48 @@ pub(super) async fn refuse(
     Ok(())
 }
 
+/// The refusal in the words of the protocol that the route speaks.
+fn worded(refusal: &Refusal, exchange: &Exchange) -> Problem {
+    let trail = exchange.trail();
+    let request_id = trail.request_id().as_str();
+    match trail.route().map(|route| route.errors) {
+        Some(ErrorShape::JsonRpc) => Problem::json_rpc(refusal, request_id, trail.rpc_id()),
+        Some(ErrorShape::Problem | ErrorShape::OpenAi | ErrorShape::Anthropic) | None => {
+            Problem::of(refusal, request_id)
+        }
+    }
+}
+
+/// Answers with a JSON document of the gate's own, after its audit record was handed over.
+///
+/// # Errors
+/// The client's connection failed.
+pub(super) async fn publish(
+    session: &mut Session,
+    exchange: &mut Exchange,
+    document: &[u8],
+) -> pingora::Result<()> {
+    exchange.trail_mut().answered(200);
+    exchange.trail_mut().count_out(document.len());
+    if exchange.record().await.is_err() {
+        return refuse(session, exchange, &FailureCode::AuditUnavailable.into()).await;
+    }
+    let mut response = ResponseHeader::build(200, Some(4))?;
+    response.insert_header(header::CONTENT_TYPE, "application/json")?;
+    response.insert_header(header::CONTENT_LENGTH, document.len())?;
+    response.insert_header(header::CACHE_CONTROL, "no-cache")?;
+    response.insert_header("X-Request-Id", exchange.trail().request_id().header_value())?;
+    settle_body(session).await;
+    session
+        .write_response_header(Box::new(response), false)
+        .await?;
+    let body = Bytes::copy_from_slice(document);
+    session.write_response_body(Some(body), true).await
+}
+
 fn http(problem: &Problem, exchange: &Exchange) -> pingora::Result<ResponseHeader> {
     let mut response = ResponseHeader::build(problem.status, Some(8))?;
-    response.insert_header(header::CONTENT_TYPE, CONTENT_TYPE)?;
+    response.insert_header(header::CONTENT_TYPE, problem.content_type)?;
     response.insert_header(header::CONTENT_LENGTH, problem.body.len())?;
     response.insert_header(header::CACHE_CONTROL, "no-store")?;
     response.insert_header("X-Request-Id", exchange.trail().request_id().header_value())?;

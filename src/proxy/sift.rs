@@ -75,7 +75,14 @@ impl Exchanger {
         if !judge.holds_head() {
             write(session, head.take().into_iter().collect()).await?;
         }
-        let mut decoder = Decoder::new(LARGEST_EVENT);
+        let mut held = LARGEST_EVENT;
+        let largest = match admission.route().mcp {
+            // What a tool answers is one event, and may be a picture.
+            true => usize::try_from(self.answer_bytes).unwrap_or(LARGEST_EVENT),
+            false => LARGEST_EVENT,
+        };
+        let mut decoder = Decoder::new(largest);
+        let mut pending = 0;
         loop {
             let next = next_chunk(upstream, session);
             let chunk = match while_it_stands(&mut lifetime, next).await {
@@ -90,8 +97,16 @@ impl Exchanger {
                 Err(broken) => return Err(broken),
             };
             decoder.push(&chunk);
+            pending += chunk.len();
+            if pending > held {
+                holding
+                    .grow((pending - held) as u64)
+                    .map_err(|_exhausted| torn(&FailureCode::Overloaded.facts().code))?;
+                held = pending;
+            }
             let mut passed = BytesMut::new();
             while let Some(frame) = decoder.next_frame().map_err(|fault| torn(&fault))? {
+                pending = pending.saturating_sub(frame.bytes().len());
                 match judge.pass(exchange.gate().registry(), &frame).await {
                     Ok(part) => passed.extend_from_slice(&part),
                     Err(refusal) => {

@@ -41,8 +41,10 @@ pub enum CallKind {
     Initialize,
     /// A method of the protocol that uses nothing, or what [`Call::uses`] and [`Call::tasks`] name.
     Protocol,
-    /// A notification of the client, or its answer to a message of the server.
-    Reply,
+    /// Something the client tells.
+    Notification,
+    /// The client's answer to a request of the server (until 2025-11-25).
+    Response,
     /// A method that the protocol does not have: an extension.
     Extension,
 }
@@ -151,7 +153,7 @@ impl Call {
             named: false,
         };
         let mut call = Self {
-            kind: CallKind::Reply,
+            kind: CallKind::Response,
             uses: Vec::new(),
             tasks: Vec::new(),
         };
@@ -170,8 +172,8 @@ impl Call {
             // said that the task is the server's.
             call.tasks.push(text(Some(task), RELATED_TASK)?);
         }
-        if !mirrored.is_request {
-            call.kind = CallKind::Reply;
+        if matches!(message, Message::Notification { .. }) {
+            call.kind = CallKind::Notification;
         }
         if call.uses.len() + call.tasks.len() > MAX_NAMED {
             return Err(JsonRpcFault::TooMany.into());

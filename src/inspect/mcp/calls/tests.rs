@@ -119,10 +119,10 @@ fn a_reply_about_a_task_that_the_client_keeps_names_no_task_of_the_server() {
     let meta = r#"{"_meta":{"io.modelcontextprotocol/related-task":{"taskId":"mine"}}}"#;
     let reply = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{meta}}}"#);
     let told = format!(r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{meta}}}"#);
-    for body in [reply, told] {
+    for (body, kind) in [(reply, CallKind::Response), (told, CallKind::Notification)] {
         let calls = read(&body).unwrap();
         assert_eq!(calls.tasks().count(), 0);
-        assert_eq!(calls.calls.first().unwrap().kind, CallKind::Reply);
+        assert_eq!(calls.calls.first().unwrap().kind, kind);
     }
 }
 

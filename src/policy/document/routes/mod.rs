@@ -140,6 +140,10 @@ pub(super) fn route(fields: &Fields<'_>) -> Option<RouteEntry> {
     let timeout = fields.integer("timeout_seconds", 1..=MAX_SECONDS);
     let stream_idle = fields.integer("stream_idle_seconds", 1..=MAX_SECONDS);
     let ownership = ownership::ownership(fields, path.as_ref(), &methods);
+    let ownership = match mcp {
+        true => ownership.with_mcp_sessions(fields, &methods),
+        false => ownership,
+    };
     let entry = RouteEntry {
         roles: bare(fields.all_parsed("roles", values::role)),
         scopes: bare(fields.all_parsed("scopes", values::scope)),

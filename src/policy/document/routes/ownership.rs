@@ -9,8 +9,8 @@ use crate::policy::document::reader::Fields;
 use crate::policy::document::{bare, values};
 use crate::policy::problem::{Located, ProblemKind, closest};
 use crate::policy::{
-    Access, CreatesRule, ErrorShape, Extractor, IdForm, ListRule, OwnerScope, ResourceRule,
-    StatedAbsence, UnknownResource,
+    Access, CreatesRule, ErrorShape, Extractor, IdForm, ListRule, MCP_SESSION, OwnerScope,
+    ResourceRule, StatedAbsence, UnknownResource,
 };
 
 /// Everything a route says about ownership.
@@ -23,6 +23,50 @@ pub(super) struct OwnershipKeys {
     pub(super) list: Option<ListRule>,
     pub(super) not_found: Option<StatedAbsence>,
     pub(super) errors: ErrorShape,
+}
+
+impl OwnershipKeys {
+    /// Adds what `mcp = true` says of sessions: the id belongs to the user it was minted for, a
+    /// request need not have one (the first has none, and 2026-07-28 knows no sessions), and DELETE
+    /// ends it.
+    pub(super) fn with_mcp_sessions(mut self, fields: &Fields<'_>, methods: &[Method]) -> Self {
+        let kind: Arc<str> = MCP_SESSION.kind.into();
+        let ids = vec![Extractor::Header(MCP_SESSION.header.to_owned())];
+        let access = Access {
+            scope: OwnerScope::User,
+            unless_roles: Vec::new(),
+        };
+        if methods.contains(&Method::DELETE) {
+            if methods.len() > 1 {
+                fields.report().add(
+                    fields.place(),
+                    ProblemKind::Conflict,
+                    "DELETE ends an MCP session, so it is a route of its own",
+                );
+            }
+            self.deletes = true;
+        }
+        if methods.contains(&Method::POST) {
+            self.creates.push(CreatesRule {
+                kind: Arc::clone(&kind),
+                ids: ids.clone(),
+                form: IdForm::Exact,
+                access: access.clone(),
+            });
+        }
+        self.resources.push(ResourceRule {
+            kind,
+            ids,
+            form: IdForm::Exact,
+            claim: false,
+            optional: true,
+            access,
+        });
+        if !fields.has("errors") {
+            self.errors = ErrorShape::JsonRpc;
+        }
+        self
+    }
 }
 
 /// Reads the keys of one route.
