@@ -18,6 +18,7 @@ mod stage;
 mod claimed;
 mod crash;
 mod lists;
+mod mcp;
 mod minted;
 mod noninterference;
 mod pages;

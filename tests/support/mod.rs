@@ -20,6 +20,7 @@ pub mod gate_process;
 pub mod h2_backend;
 pub mod h2_client;
 pub mod http1;
+pub mod mcp_server;
 pub mod raw_client;
 pub mod recording_backend;
 pub mod tokens;
