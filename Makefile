@@ -2,7 +2,7 @@
 
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup run test fmt lint release bench soak clean
+.PHONY: help setup run test interop fmt lint release bench soak clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -16,6 +16,11 @@ run: ## start the gate before a sample backend and print calls to try; Ctrl-C st
 
 test: ## every test
 	scripts/test
+
+interop: ## official MCP clients and servers through the gate (needs node 20 and npm)
+	cargo build --locked --bin fabric-gate
+	cd tests/interop/mcp && npm ci --no-audit --no-fund && \
+		FABRIC_GATE_BIN=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/fabric-gate npm test
 
 fmt: ## format the code
 	cargo fmt

@@ -255,7 +255,14 @@ impl Gate {
             standing: outcome.standing,
         });
         let tasks = match &mcp {
-            Some(request) => request.decide(body, trail)?,
+            Some(request) => {
+                let origin = request.ambient_origin();
+                if origin.is_some_and(|origin| !self.known_origin(origin)) {
+                    let detail = "the Origin is not served here";
+                    return Err(Denial::because(DenialCode::Forbidden, detail).into());
+                }
+                request.decide(body, trail)?
+            }
             None => Vec::new(),
         };
         let mcp = mcp.map(|request| request.admitted());

@@ -225,6 +225,23 @@ impl Gate {
     }
 }
 
+impl Gate {
+    /// Whether a page of this origin may use a credential that the browser adds by itself, or none at
+    /// all on a developer's machine. The name of the page's host is not enough to be the one the
+    /// request came to: whoever owns a name can point it here (DNS rebinding).
+    pub(super) fn known_origin(&self, origin: &str) -> bool {
+        let Some((_, authority)) = origin.split_once("://") else {
+            return false;
+        };
+        let name = without_port(authority);
+        let served = self.parts.settings.hosts.iter().flatten();
+        ["localhost", "127.0.0.1", "[::1]"]
+            .into_iter()
+            .chain(served.map(String::as_str))
+            .any(|known| known.eq_ignore_ascii_case(name))
+    }
+}
+
 impl GateParts {
     fn generation_of(&self, snapshot: PolicySnapshot) -> Result<Generation, InstallError> {
         if snapshot.development.is_some() && !self.settings.on_loopback {

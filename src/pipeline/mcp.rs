@@ -125,6 +125,16 @@ impl McpRequest<'_> {
         Ok(named.collect())
     }
 
+    /// The origin of the page behind a request whose sender did not have to know a credential: who
+    /// sends a token was not talked into it by a page ("Security & Endpoint" of 2026-07-28).
+    pub(super) fn ambient_origin(&self) -> Option<&str> {
+        let headers = self.call.headers;
+        let knows =
+            headers.contains_key(header::AUTHORIZATION) || headers.contains_key("x-api-key");
+        let origin = headers.get(header::ORIGIN).filter(|_| !knows)?;
+        Some(origin.to_str().unwrap_or_default())
+    }
+
     /// What the answer has to know.
     pub(super) fn admitted(&self) -> McpAdmission {
         McpAdmission {

@@ -419,3 +419,66 @@ async fn a_challenge_says_where_a_token_is_to_be_had() {
         "nothing is configured for it"
     );
 }
+
+#[tokio::test]
+async fn a_permit_for_tools_opens_these_and_the_conversation_around_them() {
+    let routes = ROUTES.replacen("mcp = true", "mcp = true\nroles = [\"lead\"]", 1);
+    let permit = "\n[[rules]]\nname = \"guests search\"\neffect = \"permit\"\n\
+                  tools = [\"search.*\"]\nroles = [\"guest\"]\n";
+    let world = World::with(&format!("{routes}{permit}")).await;
+    let guest = world.stage.caller("acme", "gus", &["guest"]);
+    let stranger = world.stage.caller("acme", "sam", &[]);
+    let session = world.open(&guest).await;
+    let tools = world
+        .result(&guest, &session, &request("tools/list", json!({})))
+        .await;
+    assert_eq!(names(&tools["tools"], "name"), ["search.web"]);
+    let searched = world
+        .post(&guest, Some(&session), &call("search.web"))
+        .await;
+    assert_eq!(searched.status, 200);
+    for message in [
+        call("echo"),
+        request("prompts/get", json!({ "name": "greet" })),
+        request("vendor/everything", json!({})),
+    ] {
+        let refused = world.post(&guest, Some(&session), &message).await;
+        assert_eq!(refused.status, 403, "{message}");
+        assert_eq!(refused.json()["error"]["data"]["code"], "role_required");
+    }
+    let outside = world
+        .post(&stranger, None, &request("initialize", json!({})))
+        .await;
+    assert_eq!(outside.status, 403);
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_uses_no_identity_that_nobody_had_to_know() {
+    let development = "\n[development]\ntenant = \"acme\"\nuser = \"dev\"\n";
+    let world = World::with(&format!("{ROUTES}{development}")).await;
+    let body = request("initialize", json!({})).to_string();
+    let address = world.stage.gate.address();
+    for (origin, status) in [
+        ("http://evil.example", 403),
+        ("http://localhost.evil.example:8080", 403),
+        ("null", 403),
+        ("http://localhost:5173", 200),
+    ] {
+        let asked = raw_client::request("POST", "/mcp", &[("Origin", origin)], body.as_bytes());
+        let answer = raw_client::exchange(address, asked).await;
+        assert_eq!(answer.status, status, "{origin}: {}", answer.text());
+    }
+    let plain = raw_client::request("POST", "/mcp", &[], body.as_bytes());
+    assert_eq!(raw_client::exchange(address, plain).await.status, 200);
+    let by_token = world
+        .stage
+        .ask_with(
+            &world.stage.alice(),
+            "POST",
+            "/mcp",
+            &[("Origin", "http://evil.example")],
+            body,
+        )
+        .await;
+    assert_eq!(by_token.status, 200, "a page does not have the token");
+}

@@ -49,7 +49,7 @@ impl State {
                 event(&reply(&message, result)),
             );
         }
-        if !known && !(stateless && session.is_none()) {
+        if !(known || stateless && session.is_none()) {
             let error =
                 json!({ "code": -32000, "message": "Bad Request: No valid session ID provided" });
             let body = json!({ "jsonrpc": "2.0", "error": error, "id": message.get("id") });
