@@ -60,6 +60,7 @@ pub(super) async fn hold(
             named.extend(found.map(|resource| (rule, resource)));
         }
     }
+    named.extend(tasks.into_iter().map(|task| (&of_tasks, task)));
     settle(registry, route, principal, named).await
 }
 
@@ -105,7 +106,6 @@ async fn settle(
     principal: &Principal,
     named: Vec<(&ResourceRule, NamedResource)>,
 ) -> Result<Held, Refusal> {
-    named.extend(tasks.into_iter().map(|task| (&of_tasks, task)));
     let keyed = named.iter().filter_map(|(_, it)| it.key.clone());
     let keys: Vec<ResourceKey> = keyed.collect();
     let owners = registry.owners(&keys).await.map_err(unavailable)?;
