@@ -33,10 +33,8 @@ pub use decide::{AuthorizeOutcome, Standing, UseOutcome, authorize, authorize_us
 pub use directory::{MAX_FILE_BYTES, MAX_FILES, PolicyDirectory, PolicyFile};
 pub use line::{LinePolicy, LineScope};
 pub use ownership::{
-    Access, CreatesRule, ErrorShape, IdForm, ListRule, OwnerScope, Paging, ResourceRule,
-    StatedAbsence, UnknownResource,
     Access, CreatesRule, ErrorShape, IdForm, ImpliedSession, ListRule, MCP_SESSION, OwnerScope,
-    ResourceRule, StatedAbsence, UnknownResource,
+    Paging, ResourceRule, StatedAbsence, UnknownResource,
 };
 pub use problem::{Position, Problem, ProblemKind};
 pub use protected_resource::{METADATA_PATH, ProtectedResource};
