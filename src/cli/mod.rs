@@ -7,6 +7,7 @@ mod audit;
 mod check;
 mod dev;
 mod key;
+mod profile;
 mod serve;
 
 use std::fmt;
@@ -37,6 +38,8 @@ enum Command {
     Audit(audit::AuditArguments),
     /// API keys.
     Key(key::KeyArguments),
+    /// The route sets of known backends.
+    Profile(profile::ProfileArguments),
     /// Tokens for development.
     Dev(dev::DevArguments),
 }
@@ -86,6 +89,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Key(arguments) => key::run(&arguments),
+        Command::Profile(arguments) => profile::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
     };
     match done {

@@ -50,6 +50,12 @@ impl Generation {
         let mut names: Vec<String> = machines
             .iter()
             .flat_map(|machine| [machine.tenant_header.clone(), machine.user_header.clone()])
+            .chain(
+                snapshot
+                    .upstreams
+                    .iter()
+                    .flat_map(|upstream| upstream.identity_headers.iter().cloned()),
+            )
             .collect();
         names.sort_unstable();
         names.dedup();

@@ -20,6 +20,7 @@ mod line;
 mod ownership;
 mod problem;
 mod protected_resource;
+pub mod profiles;
 pub mod reload;
 mod rewriting;
 mod router;

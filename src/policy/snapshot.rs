@@ -10,6 +10,7 @@ use super::LinePolicy;
 use super::ownership::{
     CreatesRule, ErrorShape, ListRule, ResourceRule, StatedAbsence, UnknownResource,
 };
+use super::profiles::Profile;
 use super::rewriting::Rewriting;
 use crate::identity::RoutePattern;
 use crate::identity::settings::{
@@ -193,6 +194,11 @@ pub struct UpstreamPolicy {
     pub connect_timeout: Duration,
     /// Where the workspaces of its users are: an absolute path in its plain form.
     pub workspace: Option<Arc<str>>,
+    /// The known backend whose routes it brought.
+    pub profile: Option<&'static Profile>,
+    /// Further headers the backend believes about who calls, in lower case with `-`: no caller may
+    /// send them.
+    pub identity_headers: Vec<String>,
 }
 
 /// Ambiguous spellings of a path that a route may opt into.

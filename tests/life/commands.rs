@@ -152,3 +152,31 @@ async fn a_development_token_opens_the_gate_whose_issuer_reads_the_development_k
         (401, &"token_expired".into())
     );
 }
+
+#[tokio::test]
+async fn a_profile_is_listed_and_printed_as_routes_to_start_from() {
+    let world = world::start().await;
+    let listed = stdout(&world.gate.run(&["profile", "list"]));
+    assert!(listed.contains("aether-forge"), "{listed}");
+    let listed = stdout(&world.gate.run(&["profile", "list", "--json"]));
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed["profiles"][0]["name"], "aether-forge");
+
+    let shown = stdout(&world.gate.run(&["profile", "show", "aether-forge"]));
+    assert!(shown.contains("\nname = \"agent.tick\"\n"), "{shown}");
+    let own = world
+        .gate
+        .run(&["profile", "show", "aether-forge", "--upstream", "forge"]);
+    let own = stdout(&own);
+    assert!(
+        own.contains("\nname = \"forge.agent.tick\"\nupstream = \"forge\"\n"),
+        "{own}"
+    );
+
+    let unknown = world.gate.run(&["profile", "show", "aether"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(
+        text(&unknown.stderr).contains("aether-forge"),
+        "{unknown:?}"
+    );
+}

@@ -9,6 +9,7 @@
 
 mod broken;
 mod conflicts;
+mod profiles;
 mod rewriting;
 mod sound;
 

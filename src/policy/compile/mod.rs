@@ -122,7 +122,7 @@ impl Compiler<'_> {
         let webhooks = self.webhooks(&router, secrets);
         let issuers = document.issuers.iter();
         Some(PolicySnapshot {
-            revision: revision(directory, &self.noted.borrow()),
+            revision: revision(directory, &upstreams, &self.noted.borrow()),
             issuers: issuers
                 .map(|entry| entry.value.clone())
                 .collect::<Option<_>>()?,
@@ -290,10 +290,18 @@ impl Compiler<'_> {
     }
 }
 
-/// A digest over the files and the secrets they refer to: a rotated secret is another policy.
-fn revision(directory: &PolicyDirectory, secrets: &[NotedSecret]) -> Revision {
+/// A digest over the files, the profiles and the secrets they refer to: a rotated secret is another
+/// policy, and so is a program that brings other routes.
+fn revision(
+    directory: &PolicyDirectory,
+    upstreams: &[Arc<UpstreamPolicy>],
+    secrets: &[NotedSecret],
+) -> Revision {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&directory.digest());
+    for profile in upstreams.iter().filter_map(|upstream| upstream.profile) {
+        hasher.update(blake3::hash(profile.text.as_bytes()).as_bytes());
+    }
     for secret in secrets {
         hasher.update(&secret.digest);
     }

@@ -7,6 +7,7 @@
 mod credentials;
 mod issuers;
 mod line;
+mod profiles;
 mod protected_resource;
 mod reader;
 mod routes;
@@ -90,6 +91,11 @@ impl Document {
         sections.not_yet("costs");
         let tenancy = tenants::tenancy(sections.plain("tenancy"));
         let grammar = &tenancy.grammar;
+        let mut upstreams = read(&sections, "upstreams", |fields| {
+            upstreams::upstream(fields, base)
+        });
+        let mut routes = read(&sections, "routes", routes::route);
+        profiles::bring(&mut upstreams, &mut routes, report);
         Self {
             issuers: read(&sections, "issuers", |fields| issuers::issuer(fields, base)),
             api_keys: read(&sections, "api_keys", |fields| {
@@ -110,10 +116,8 @@ impl Document {
                 .iter()
                 .filter_map(|fields| tenants::tenant(fields, grammar))
                 .collect(),
-            upstreams: read(&sections, "upstreams", |fields| {
-                upstreams::upstream(fields, base)
-            }),
-            routes: read(&sections, "routes", routes::route),
+            upstreams,
+            routes,
             rules: sections
                 .entries("rules", "name")
                 .iter()

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bare;
 use super::protected_resource::protected_resource;
 use super::reader::Fields;
 use super::routes::rewriting::workspace_root;
 use super::values::{self, ValueError};
 use crate::policy::problem::ProblemKind;
+use crate::policy::profiles::{PROFILES, Profile};
 use crate::policy::{UpstreamAddress, UpstreamAuthorization, UpstreamPolicy, UpstreamProtocol};
 
 /// Longest wait for a connection when the file does not say, in seconds.
@@ -17,7 +19,7 @@ const CONNECT_TIMEOUT_SECONDS: u64 = 2;
 /// Reads one entry; a relative `ca` is taken from `base`.
 pub(super) fn upstream(fields: &Fields<'_>, base: &Path) -> Option<UpstreamPolicy> {
     fields.require("url");
-    fields.not_yet("profile");
+    let profile = profile(fields);
     if fields.flag("assertion", false) {
         fields.not_yet("assertion");
     }
@@ -54,7 +56,17 @@ pub(super) fn upstream(fields: &Fields<'_>, base: &Path) -> Option<UpstreamPolic
         protected_resource,
         connect_timeout: Duration::from_secs(connect.unwrap_or(CONNECT_TIMEOUT_SECONDS)),
         workspace: workspace.map(|found| found.value),
+        profile,
+        identity_headers: bare(fields.all_parsed("identity_headers", values::identity_header)),
     })
+}
+
+fn profile(fields: &Fields<'_>) -> Option<&'static Profile> {
+    let choices: Vec<_> = PROFILES
+        .iter()
+        .map(|profile| (profile.name, profile))
+        .collect();
+    fields.choice("profile", &choices)
 }
 
 fn address(text: &str) -> Result<UpstreamAddress, UpstreamError> {

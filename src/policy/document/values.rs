@@ -143,6 +143,12 @@ pub(super) fn header(text: &str) -> Result<String, ValueError> {
         .map_err(|_| ValueError::Header(text.to_owned()))
 }
 
+/// A header that backends believe, in the form names are compared in: lower case, with `-` for `_`
+/// and `.`.
+pub(super) fn identity_header(text: &str) -> Result<String, ValueError> {
+    Ok(header(text)?.replace(['_', '.'], "-"))
+}
+
 /// The reference tokens of a JSON pointer (RFC 6901), unescaped. The empty pointer, which is the
 /// whole document, is no place of a value here.
 pub(super) fn pointer(text: &str) -> Result<Vec<String>, ValueError> {

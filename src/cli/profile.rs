@@ -1,0 +1,94 @@
+//! `fabric-gate profile`: the route sets of known backends, to read and to start from.
+
+use clap::{Args, Subcommand};
+
+use super::{CommandError, ConfigArgument, say};
+use crate::policy::profiles::{PROFILES, Profile};
+
+#[derive(Args, Debug)]
+pub(super) struct ProfileArguments {
+    #[command(subcommand)]
+    command: ProfileCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ProfileCommand {
+    /// Name every profile there is.
+    List(ListArguments),
+    /// Print the routes a profile brings.
+    Show(ShowArguments),
+}
+
+#[derive(Args, Debug)]
+struct ListArguments {
+    /// Print a JSON document.
+    #[arg(long)]
+    json: bool,
+    // Every command takes it; profiles are in the program.
+    #[command(flatten)]
+    config: ConfigArgument,
+}
+
+#[derive(Args, Debug)]
+struct ShowArguments {
+    /// Which profile.
+    name: String,
+    /// Print them as own routes of the upstream of this name, for a file of the policy directory.
+    #[arg(long, value_name = "NAME")]
+    upstream: Option<String>,
+    /// Print a JSON document.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigArgument,
+}
+
+pub(super) fn run(arguments: &ProfileArguments) -> Result<(), CommandError> {
+    match &arguments.command {
+        ProfileCommand::List(arguments) => {
+            list(arguments);
+            Ok(())
+        }
+        ProfileCommand::Show(arguments) => show(arguments),
+    }
+}
+
+fn list(arguments: &ListArguments) {
+    if arguments.json {
+        let profiles: Vec<_> = PROFILES
+            .iter()
+            .map(|profile| serde_json::json!({ "name": profile.name, "summary": profile.summary }))
+            .collect();
+        say(&serde_json::json!({ "profiles": profiles }).to_string());
+        return;
+    }
+    for profile in PROFILES {
+        say(&format!("{:<16}{}", profile.name, profile.summary));
+    }
+}
+
+fn show(arguments: &ShowArguments) -> Result<(), CommandError> {
+    let name = &arguments.name;
+    let profile = Profile::named(name).ok_or_else(|| {
+        let known: Vec<_> = PROFILES.iter().map(|profile| profile.name).collect();
+        CommandError::Unusable(format!(
+            "there is no profile `{name}`; there are {}",
+            known.join(", ")
+        ))
+    })?;
+    let text = match &arguments.upstream {
+        Some(upstream) => profile.as_policy_file(upstream),
+        None => profile.text.to_owned(),
+    };
+    if arguments.json {
+        let document = serde_json::json!({
+            "name": profile.name,
+            "summary": profile.summary,
+            "policy": text,
+        });
+        say(&document.to_string());
+    } else {
+        say(text.trim_end());
+    }
+    Ok(())
+}

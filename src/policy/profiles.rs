@@ -1,0 +1,74 @@
+//! The route sets of known backends, built into the program.
+//!
+//! A profile is a policy file with `[[routes]]` that name no upstream, and a `[profile]` table with
+//! what is true of the backend as a whole. `profile = "NAME"` on an upstream brings its routes.
+//! They are policy like any other: an operator reads them with `fabric-gate profile show NAME`, and
+//! writes a route of the same name, or of the same method and path, where another one is wanted.
+
+/// The route set of one backend.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// What `profile = "…"` calls it.
+    pub name: &'static str,
+    /// Which backend it is for, in a sentence.
+    pub summary: &'static str,
+    /// The policy file.
+    pub text: &'static str,
+}
+
+macro_rules! profile {
+    ($name:literal, $summary:literal) => {
+        Profile {
+            name: $name,
+            summary: $summary,
+            text: include_str!(concat!("../../policies/profiles/", $name, ".toml")),
+        }
+    };
+}
+
+/// Every profile, by name.
+pub const PROFILES: &[Profile] = &[profile!(
+    "aether-forge",
+    "Aether Forge hosts: the tenant in the path, one tick at a time per tenant"
+)];
+
+impl Profile {
+    /// The profile of this name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        PROFILES.iter().find(|profile| profile.name == name)
+    }
+
+    /// The name of one of its routes, brought by `upstream`. Always with the upstream's name before
+    /// it, so that a second upstream with the same profile renames nothing that rules refer to.
+    pub(super) fn route_name(upstream: &str, route: &str) -> String {
+        format!("{upstream}.{route}")
+    }
+
+    /// The same routes as an operator's own, of the upstream of this name: a file for the policy
+    /// directory.
+    pub fn as_policy_file(&self, upstream: &str) -> String {
+        let mut lines = Vec::new();
+        let mut in_profile_table = false;
+        for line in self.text.lines() {
+            if line.starts_with('[') {
+                in_profile_table = line == "[profile]";
+            }
+            if in_profile_table {
+                if line.starts_with("identity_headers") {
+                    lines.push(format!(
+                        "# This belongs to the entry of `{upstream}` in [[upstreams]]:\n# {line}"
+                    ));
+                }
+                continue;
+            }
+            match line.strip_prefix("name = \"") {
+                Some(rest) => {
+                    lines.push(format!("name = \"{upstream}.{rest}"));
+                    lines.push(format!("upstream = \"{upstream}\""));
+                }
+                None => lines.push(line.to_owned()),
+            }
+        }
+        lines.join("\n") + "\n"
+    }
+}
