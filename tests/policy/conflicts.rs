@@ -261,3 +261,14 @@ fn ids_in_messages_are_for_sockets() {
     let (_, message) = only_problem(&route(false));
     assert!(message.contains("`message:`"), "{message}");
 }
+
+#[test]
+fn reading_teaches_what_an_owned_thing_made_and_nothing_else() {
+    let read = "[[routes]]\nname = \"b.read\"\nupstream = \"u\"\nmethods = [\"GET\"]\npath = \"/b/{id}\"\n\
+                creates = { kind = \"file\", id = \"body:/output\" }\n";
+    let (kind, problem) = only_problem(read);
+    assert_eq!(kind, ProblemKind::Conflict);
+    assert!(problem.contains("reading an owned `resource`"), "{problem}");
+    let owned = format!("{read}resource = {{ kind = \"batch\", id = \"path:id\" }}\n");
+    assert!(compiled(&format!("{SOUND}{owned}")).is_ok());
+}

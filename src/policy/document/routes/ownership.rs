@@ -106,8 +106,9 @@ pub(super) fn ownership(
     if deletes && !fields.has("resource") {
         refuse("`deletes` releases the ids of the request, and `resource` names none");
     }
-    if !creates.is_empty() && methods.iter().all(Method::is_safe) {
-        refuse("`creates` is for methods that make something, and these only read");
+    // What an owned thing made later (the results of a batch) is told by reading that thing.
+    if !creates.is_empty() && resources.is_empty() && methods.iter().all(Method::is_safe) {
+        refuse("`creates` is for methods that make something, or for reading an owned `resource`");
     }
     OwnershipKeys {
         resources,
