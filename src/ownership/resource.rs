@@ -45,6 +45,28 @@ impl ResourceId {
         }
     }
 
+    /// The UUID that `text` spells, or the name that it is: backends take names of what they came
+    /// with beside the UUIDs that they mint.
+    ///
+    /// # Errors
+    /// It is neither a UUID by [`fold_uuid`] nor a text that no parser can take for one: shorter
+    /// than the digits of a UUID, or with a letter that is none of them. Python's parser takes
+    /// `_` and digits of any script for digits, so that a text without such a letter can be a UUID.
+    pub fn uuid_or_name(text: &str) -> Result<Self, ResourceIdError> {
+        Self::uuid(text).or_else(|not_uuid| {
+            let lower = text.to_ascii_lowercase();
+            let bare = lower
+                .replace("urn:", "")
+                .replace("uuid:", "")
+                .replace("0x", "");
+            if text.len() < DIGITS || bare.bytes().any(|byte| matches!(byte, b'g'..=b'z')) {
+                Self::exact(text)
+            } else {
+                Err(not_uuid)
+            }
+        })
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -208,6 +230,28 @@ mod tests {
     use super::*;
 
     const UUID: &str = "6ba7b810-9dad-11d1-80b4-00c04fd430c8";
+
+    #[test]
+    fn a_name_is_no_text_that_some_parser_takes_for_a_uuid() {
+        for name in [
+            "agent",
+            "cafe",
+            "a-graph-with-a-name-of-more-than-32-letters",
+        ] {
+            assert_eq!(ResourceId::uuid_or_name(name).unwrap().as_str(), name);
+        }
+        let spelled = format!("urn:uuid:{}", UUID.to_uppercase());
+        assert_eq!(ResourceId::uuid_or_name(&spelled).unwrap().as_str(), UUID);
+        for text in [
+            // What Python takes for the UUID with a zero before it, and for one in wide digits.
+            "1a_201b6763f74d89b6c6894683cdc55",
+            "1a_201b6763f74d89b6c6894683cdc555",
+            "\u{ff11}a201b6763f74d89b6c6894683cdc5555",
+            "",
+        ] {
+            assert!(ResourceId::uuid_or_name(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn spellings_that_backends_take_for_one_uuid_are_one_id() {

@@ -202,6 +202,7 @@ pub(super) fn key(
     let id = match form {
         IdForm::Exact => ResourceId::exact(text),
         IdForm::Uuid => ResourceId::uuid(text),
+        IdForm::UuidOrName => ResourceId::uuid_or_name(text),
     }?;
     Ok(ResourceKey::new(
         Arc::clone(&route.upstream.name),

@@ -19,6 +19,8 @@ pub enum IdForm {
     /// As backends parse a UUID (RFC 9562 section 4): case, hyphens, braces and `urn:uuid:` do not
     /// count.
     Uuid,
+    /// A UUID, or the name of something the backend came with, which is no UUID in any spelling.
+    UuidOrName,
 }
 
 /// To whom a resource belongs inside its tenant.

@@ -194,7 +194,14 @@ fn creates(table: &Fields<'_>) -> Option<CreatesRule> {
 
 pub(super) fn form(table: &Fields<'_>) -> IdForm {
     table
-        .choice("as", &[("uuid", IdForm::Uuid), ("exact", IdForm::Exact)])
+        .choice(
+            "as",
+            &[
+                ("exact", IdForm::Exact),
+                ("uuid", IdForm::Uuid),
+                ("uuid-or-name", IdForm::UuidOrName),
+            ],
+        )
         .unwrap_or_default()
 }
 
