@@ -164,6 +164,9 @@ fn ids<'call>(
             let text = match value {
                 Found::Text(text) => text,
                 Found::Null => continue,
+                // `"conversation": "c-1"` and `"conversation": {"id": "c-1"}` are one thing to
+                // backends, and a rule for it names both places.
+                Found::Other if has_deeper_value(rule, place, &values)? => continue,
                 Found::Other => {
                     let detail = format!("the id of a {} is no text", rule.kind);
                     return Err(Denial::because(DenialCode::RequestRejected, detail));
@@ -187,6 +190,27 @@ fn ids<'call>(
         return Err(Denial::because(DenialCode::RequestRejected, detail));
     }
     Ok(found)
+}
+
+/// Whether another place of the rule leads into what stands at `place`, and to a value there.
+fn has_deeper_value<'call>(
+    rule: &ResourceRule,
+    place: &Extractor,
+    values: &impl Fn(&Extractor) -> Result<Vec<Found<'call>>, Denial>,
+) -> Result<bool, Denial> {
+    let Extractor::Body(outer) = place else {
+        return Ok(false);
+    };
+    for other in &rule.ids {
+        let deeper = matches!(
+            other,
+            Extractor::Body(inner) if inner.len() > outer.len() && inner.starts_with(outer)
+        );
+        if deeper && !values(other)?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The registry's key of an id on the backend of a route.
