@@ -27,10 +27,41 @@ macro_rules! profile {
 }
 
 /// Every profile, by name.
-pub const PROFILES: &[Profile] = &[profile!(
-    "aether-forge",
-    "Aether Forge hosts: the tenant in the path, one tick at a time per tenant"
-)];
+pub const PROFILES: &[Profile] = &[
+    profile!(
+        "a2a",
+        "A2A 1.0 agents: tasks and contexts, by REST and by JSON-RPC"
+    ),
+    profile!(
+        "aether-forge",
+        "Aether Forge hosts: the tenant in the path, one tick at a time per tenant"
+    ),
+    profile!(
+        "agentflow",
+        "AgentFlow: agents and conversations, its headers for tenant and acting user"
+    ),
+    profile!(
+        "anthropic",
+        "Anthropic's API: messages, files and message batches"
+    ),
+    profile!(
+        "fabric-harness",
+        "fabric-harness: sessions that callers name, events, approvals, WebSocket"
+    ),
+    profile!("heartbit", "the Heartbit daemon: tasks and their events"),
+    profile!(
+        "langgraph",
+        "LangGraph servers: threads, runs, assistants, crons and the store"
+    ),
+    profile!(
+        "mcp",
+        "MCP servers over streamable HTTP: sessions, tasks, tools by rule"
+    ),
+    profile!(
+        "openai",
+        "OpenAI's API: responses, conversations, files, batches, vector stores, threads"
+    ),
+];
 
 impl Profile {
     /// The profile of this name.
