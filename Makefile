@@ -17,10 +17,9 @@ run: ## start the gate before a sample backend and print calls to try; Ctrl-C st
 test: ## every test
 	scripts/test
 
-interop: ## official MCP clients and servers through the gate (needs node 20 and npm)
-	cargo build --locked --bin fabric-gate
-	cd tests/interop/mcp && npm ci --no-audit --no-fund && \
-		FABRIC_GATE_BIN=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/fabric-gate npm test
+interop: ## real servers and stock clients through the gate (needs Python or Node)
+	scripts/setup build
+	scripts/interop
 
 fmt: ## format the code
 	cargo fmt
