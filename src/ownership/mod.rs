@@ -11,6 +11,7 @@
 //! | owned | claim: a caller's id; mint: a backend's | only its owner's tenant reaches it |
 //! | retired | its time is up, or its tenant was erased | nobody reaches it; the backend may mint it anew |
 
+pub mod absence;
 pub mod list;
 
 mod cache;
