@@ -16,28 +16,31 @@ pub struct Answer {
     pub body: Bytes,
 }
 
+/// What an answer to an impossible id says by its status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// That it is not there, or was asked for in a way that can't be right.
+    Absent,
+    /// That nobody gets an answer at present, or not this caller.
+    Failed,
+    /// That it is there, or anything else that can't be said of it.
+    Neither,
+}
+
+impl Verdict {
+    /// The verdict of an answer with this status.
+    pub fn of(status: StatusCode) -> Self {
+        match status.as_u16() {
+            400 | 404 | 405 | 406 | 410 | 411 | 412 | 414 | 415 | 416 | 422 | 426 | 428 => {
+                Self::Absent
+            }
+            401 | 403 | 407 | 408 | 409 | 421 | 425 | 429 | 500.. => Self::Failed,
+            _ => Self::Neither,
+        }
+    }
+}
+
 impl Answer {
-    /// Whether it says that something is not there, or was asked for in a way that can't be right.
-    ///
-    /// What depends on the caller or the hour instead (401, 403, 407, 408, 409, 425, 429), and what is
-    /// no refusal at all, does not say it.
-    pub fn says_absent(&self) -> bool {
-        matches!(
-            self.status.as_u16(),
-            400 | 404 | 405 | 406 | 410 | 411 | 412 | 414 | 415 | 416 | 422 | 426 | 428
-        )
-    }
-
-    /// Whether it fails for a reason that a request about the asked id would fail for as well: it
-    /// goes to the caller, and nothing is learned from it.
-    pub fn is_failure(&self) -> bool {
-        self.status.is_server_error()
-            || matches!(
-                self.status.as_u16(),
-                401 | 403 | 407 | 408 | 409 | 421 | 425 | 429
-            )
-    }
-
     /// The same answer about `asked`, where the backend was asked about `sent`.
     #[must_use]
     pub fn about(&self, sent: &[Sent], asked: &[Sent]) -> Self {
@@ -91,19 +94,15 @@ mod tests {
 
     #[test]
     fn only_what_is_said_of_the_id_says_absent() {
-        let says = |status: u16| {
-            Answer {
-                status: StatusCode::from_u16(status).unwrap(),
-                headers: HeaderMap::new(),
-                body: Bytes::new(),
-            }
-            .says_absent()
-        };
+        let verdict = |status: u16| Verdict::of(StatusCode::from_u16(status).unwrap());
         for status in [400, 404, 405, 410, 412, 422] {
-            assert!(says(status), "{status}");
+            assert_eq!(verdict(status), Verdict::Absent, "{status}");
         }
-        for status in [200, 204, 302, 304, 401, 403, 409, 429, 500, 503] {
-            assert!(!says(status), "{status}");
+        for status in [401, 403, 409, 429, 500, 503] {
+            assert_eq!(verdict(status), Verdict::Failed, "{status}");
+        }
+        for status in [200, 204, 302, 304] {
+            assert_eq!(verdict(status), Verdict::Neither, "{status}");
         }
     }
 }

@@ -38,7 +38,7 @@ use alarm::Alarm;
 use draw::Secret;
 use pace::Pace;
 
-pub use answer::Answer;
+pub use answer::{Answer, Verdict};
 pub use impossible::Impossible;
 pub use spelling::Sent;
 pub use template::{Sample, Template};
@@ -153,14 +153,14 @@ impl Absences {
         Recall::Answer(template.about(asked, now, &mut self.draw(b"chance")))
     }
 
-    /// Takes note of what the backend said. What [`Answer::is_failure`] says nothing of the id and
-    /// is to be kept away from here.
+    /// Takes note of what the backend said. A failure ([`Verdict::Failed`]) says nothing of the id
+    /// and is to be kept away from here.
     pub fn learn(&self, kind: &Fingerprint, sample: Sample, now: Timestamp) {
         let entry = self.kind(kind);
         let mut entry = entry.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = entry.last.take() {
             let same_question = last.sent == sample.sent;
-            if !same_question || !sample.answer.says_absent() {
+            if !same_question || Verdict::of(sample.answer.status) != Verdict::Absent {
                 entry.template = Template::learn(&last, &sample, now).map(Arc::new);
             }
         }

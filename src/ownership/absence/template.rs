@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::answer::Answer;
+use super::answer::{Answer, Verdict};
 use super::draw::Draw;
 use super::spelling::{Echo, Needles, Piece, Sent, push_echo};
 use super::volatile::{Mask, Stretch, merged, names_the_present};
@@ -53,7 +53,7 @@ impl Template {
     /// repeated nor random, or hold what must not be handed out twice.
     pub fn learn(one: &Sample, other: &Sample, now: Timestamp) -> Option<Self> {
         let (a, b) = (&one.answer, &other.answer);
-        let alike = a.says_absent()
+        let alike = Verdict::of(a.status) == Verdict::Absent
             && a.status == b.status
             && a.body.len() <= LARGEST
             && b.body.len() <= LARGEST
