@@ -69,6 +69,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
             "decision",
             "identity",
             "inspect",
+            "ownership",
             "pipeline",
             "policy",
             "telemetry",

@@ -17,6 +17,8 @@ pub struct Problem {
     pub retry_after: Option<u32>,
     /// Media type of the body.
     pub content_type: &'static str,
+    /// What helps the caller, or what kind of problem it is.
+    pub message: String,
     /// The JSON document.
     pub body: Vec<u8>,
 }
@@ -61,6 +63,7 @@ impl Problem {
             allow: allow.map(str::to_owned),
             retry_after: facts.retry_after,
             content_type: CONTENT_TYPE,
+            message: detail.unwrap_or(facts.title).to_owned(),
             body: document.to_string().into_bytes(),
         }
     }

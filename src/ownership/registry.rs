@@ -73,6 +73,39 @@ impl Registry {
     /// # Errors
     /// As [`Registry::owner`].
     pub async fn owners(&self, keys: &[ResourceKey]) -> Result<Vec<Ownership>, StateUnavailable> {
+        Ok(self.found(keys).await?.0)
+    }
+
+    /// [`Registry::owners`] for a caller who may not learn which of them exist: where `denied` says
+    /// of an owner that one of them is, the store has been asked. What is remembered exists, and
+    /// an answer without the way to the store would come sooner than one about what does not.
+    ///
+    /// # Errors
+    /// As [`Registry::owner`].
+    pub async fn owners_untold(
+        &self,
+        keys: &[ResourceKey],
+        denied: impl Fn(usize, &Ownership) -> bool,
+    ) -> Result<Vec<Ownership>, StateUnavailable> {
+        let (owners, asked) = self.found(keys).await?;
+        let refused: Vec<ResourceKey> = keys
+            .iter()
+            .zip(&owners)
+            .enumerate()
+            .filter(|(at, (_, owner))| denied(*at, owner))
+            .map(|(_, (key, _))| key.clone())
+            .collect();
+        if !asked && !refused.is_empty() {
+            self.store.find(refused).await?;
+        }
+        Ok(owners)
+    }
+
+    /// The owners, and whether the store was asked for them.
+    async fn found(
+        &self,
+        keys: &[ResourceKey],
+    ) -> Result<(Vec<Ownership>, bool), StateUnavailable> {
         let mut known: Vec<Option<Ownership>> = Vec::with_capacity(keys.len());
         let mut unknown = Vec::new();
         for key in keys {
@@ -83,7 +116,7 @@ impl Registry {
             known.push(owner);
         }
         if unknown.is_empty() {
-            return Ok(known.into_iter().flatten().collect());
+            return Ok((known.into_iter().flatten().collect(), false));
         }
         let mut found = self.look_up(unknown).await?.into_iter();
         let all: Vec<_> = known
@@ -91,7 +124,7 @@ impl Registry {
             .filter_map(|known| known.or_else(|| found.next()))
             .collect();
         if all.len() == keys.len() {
-            Ok(all)
+            Ok((all, true))
         } else {
             Err(StateUnavailable::Failed)
         }

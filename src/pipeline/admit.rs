@@ -13,6 +13,7 @@ use super::extract::{Found, Source};
 use super::generation::Generation;
 use super::mcp::McpRequest;
 use super::ownership::{self, Held, NamedResource};
+use super::question::Question;
 use super::rewrite::{Rewritten, query_without_identity, rewrite};
 use super::trail::Trail;
 use super::{Call, Gate, PeerFacts, declared_tenant, identity_headers, rpc};
@@ -21,8 +22,8 @@ use crate::identity::Principal;
 use crate::identity::webhook::{VerifiedDelivery, Webhook};
 use crate::inspect::{json_rpc, query};
 use crate::policy::{
-    ErrorShape, PathAllowances, RouteMatch, RoutePolicy, UpstreamAuthorization, authorize,
-    tenant_status,
+    ErrorShape, PathAllowances, Revision, RouteMatch, RoutePolicy, UpstreamAuthorization,
+    authorize, tenant_status,
 };
 
 /// What a call of [`Gate::admit`] came to, short of a refusal.
@@ -59,6 +60,37 @@ impl Absence {
     /// The ids that are not the caller's.
     pub fn denied(&self) -> &[NamedResource] {
         &self.denied
+    }
+
+    /// What would have been admitted, to ask the backend about other ids by.
+    pub fn admission(&self) -> &Arc<Admission> {
+        &self.admission
+    }
+
+    /// The policy it was decided by.
+    pub fn revision(&self) -> &Revision {
+        self.admission.generation.revision()
+    }
+
+    /// What the backend can be asked in place of the request, which came with this method and
+    /// target. `certain` says of an id whether the one that is going to stand in its place can't
+    /// name anything. `None`: it can't be asked without being told to do something.
+    pub fn question(
+        &self,
+        method: &Method,
+        came: &str,
+        certain: impl Fn(&str) -> bool,
+    ) -> Option<Question> {
+        let target = self.admission.target().unwrap_or(came);
+        let certain = self.denied.iter().all(|one| certain(&one.text));
+        let routes = &self.admission.generation.snapshot().routes;
+        Question::in_place_of(
+            (method, target),
+            self.route(),
+            routes,
+            &self.denied,
+            certain,
+        )
     }
 }
 

@@ -21,6 +21,7 @@ mod listing;
 mod mcp;
 mod ownership;
 mod pages;
+mod question;
 mod rewrite;
 mod rpc;
 pub mod shared_caches;
@@ -42,6 +43,7 @@ pub use handles::{CredentialHandles, HandleError};
 pub use lines::{LineKey, Lines, Turn};
 pub use ownership::NamedResource;
 pub use pages::{Paged, Pages};
+pub use question::Question;
 pub use rewrite::{HeaderChanges, Restoration, RestoringLines};
 pub use trail::Trail;
 

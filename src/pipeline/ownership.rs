@@ -106,9 +106,19 @@ async fn settle(
     principal: &Principal,
     named: Vec<(&ResourceRule, NamedResource)>,
 ) -> Result<Held, Refusal> {
-    let keyed = named.iter().filter_map(|(_, it)| it.key.clone());
-    let keys: Vec<ResourceKey> = keyed.collect();
-    let owners = registry.owners(&keys).await.map_err(unavailable)?;
+    let (keys, rules): (Vec<ResourceKey>, Vec<&ResourceRule>) = named
+        .iter()
+        .filter_map(|(rule, it)| Some((it.key.clone()?, *rule)))
+        .unzip();
+    let denies = |at: usize, owner: &Ownership| match (owner, rules.get(at)) {
+        (Ownership::Owned(owner), Some(rule)) => !may_reach(owner, &rule.access, principal),
+        (Ownership::Owned(_) | Ownership::Retired, _) => true,
+        (Ownership::Unknown, _) => false,
+    };
+    let owners = registry
+        .owners_untold(&keys, denies)
+        .await
+        .map_err(unavailable)?;
     let mut owners = owners.iter();
     let mut denied = Vec::new();
     let mut free = Vec::new();

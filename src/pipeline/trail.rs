@@ -213,6 +213,12 @@ impl Trail {
         self.ending = Ending::Answered;
     }
 
+    /// The client is told with this status, in the backend's words, that something is not there.
+    pub fn absent(&mut self, status: u16) {
+        self.refused(&DenialCode::NotFound.into());
+        self.status = Some(status);
+    }
+
     /// The client left.
     pub fn client_gone(&mut self) {
         self.broke(Ending::ClientGone);

@@ -85,6 +85,52 @@ pub(super) async fn capture(
             .grow(length)
             .map_err(|_exhausted| Refusal::from(FailureCode::Overloaded))?;
     }
+    expect(session).await?;
+    let read = read_all(session, declared_length, bounds.bytes, &mut holding);
+    match fast_timeout(bounds.deadline, read).await {
+        Ok(bytes) => Ok(CapturedBody {
+            bytes: bytes?,
+            _holding: holding,
+        }),
+        Err(_elapsed) => Err(DenialCode::RequestTimeout.into()),
+    }
+}
+
+/// Reads the body whole and keeps nothing of it; how many bytes it had.
+///
+/// # Errors
+/// As [`capture`], but for the budget.
+pub(super) async fn discard(
+    session: &mut Session,
+    declared_length: Option<u64>,
+    bounds: BodyBounds,
+) -> Result<usize, Refusal> {
+    if declared_length.is_some_and(|length| length > bounds.bytes) {
+        return Err(too_large(bounds.bytes));
+    }
+    expect(session).await?;
+    let read = async {
+        let mut total = 0;
+        while let Some(chunk) = session
+            .read_request_body()
+            .await
+            .map_err(|error| broken(&error))?
+        {
+            total += chunk.len();
+            if total as u64 > bounds.bytes {
+                return Err(too_large(bounds.bytes));
+            }
+        }
+        Ok(total)
+    };
+    match fast_timeout(bounds.deadline, read).await {
+        Ok(total) => total,
+        Err(_elapsed) => Err(DenialCode::RequestTimeout.into()),
+    }
+}
+
+/// Tells a client that waits for it to go on.
+async fn expect(session: &mut Session) -> Result<(), Refusal> {
     // The client waits for this before it sends a byte (RFC 9110 section 10.1.1). One of HTTP/1.0
     // knows no interim answers, and would take it for the answer.
     let head = session.req_header();
@@ -94,14 +140,7 @@ pub(super) async fn capture(
             .await
             .map_err(|error| broken(&error))?;
     }
-    let read = read_all(session, declared_length, bounds.bytes, &mut holding);
-    match fast_timeout(bounds.deadline, read).await {
-        Ok(bytes) => Ok(CapturedBody {
-            bytes: bytes?,
-            _holding: holding,
-        }),
-        Err(_elapsed) => Err(DenialCode::RequestTimeout.into()),
-    }
+    Ok(())
 }
 
 async fn read_all(

@@ -22,7 +22,7 @@ use super::tls::ClientIdentity;
 use super::upstreams::Upstreams;
 use crate::decision::{Denial, DenialCode, FailureCode, Refusal};
 use crate::pipeline::framing::{self, BodyFraming, FramingFault, RawHead};
-use crate::pipeline::{Admission, Call, Gate, PeerFacts, Step};
+use crate::pipeline::{Absence, Admission, Call, Gate, PeerFacts, Step};
 
 /// Bodies up to this length are read before the exchange begins even where nobody looks at them:
 /// they arrive with the head or right behind it, and the request takes the shorter way.
@@ -206,8 +206,9 @@ impl Carrier {
                     respond::publish(session, exchange, &document).await?;
                     return Ok(None);
                 }
-                Ok(Step::Absent(_absence)) => {
-                    respond::refuse(session, exchange, &DenialCode::NotFound.into()).await?;
+                Ok(Step::Absent(absence)) => {
+                    self.say_absent(session, exchange, &absence, captured.is_some())
+                        .await?;
                     return Ok(None);
                 }
                 Ok(Step::NeedsBody { limit }) => {
@@ -224,6 +225,37 @@ impl Carrier {
                     return Ok(None);
                 }
             }
+        }
+    }
+
+    /// Answers that something is not there, once the request is there whole: an answer in the
+    /// middle of it would tell that nobody else was asked.
+    async fn say_absent(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+        absence: &Absence,
+        body_read: bool,
+    ) -> pingora::Result<()> {
+        let admission = absence.admission();
+        session.set_write_timeout(Some(admission.route().stream_idle));
+        if !body_read && !session.is_body_empty() {
+            let bounds = BodyBounds {
+                bytes: admission.body_limit(),
+                deadline: self.pace.whole,
+            };
+            match body::discard(session, declared_length(session), bounds).await {
+                Ok(bytes) => exchange.trail_mut().count_in(bytes),
+                Err(refusal) => return respond::refuse(session, exchange, &refusal).await,
+            }
+        }
+        match self.upstreams.destination(admission.route()) {
+            Ok(destination) => {
+                self.exchanger
+                    .run_absent(&destination, session, exchange, absence)
+                    .await
+            }
+            Err(refusal) => respond::refuse(session, exchange, &refusal).await,
         }
     }
 

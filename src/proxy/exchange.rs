@@ -24,6 +24,7 @@ use pingora::upstreams::peer::Peer;
 use pingora::{Error, ErrorType};
 use pingora_timeout::fast_timeout::fast_timeout;
 
+use super::absence;
 use super::body::CapturedBody;
 use super::context::Exchange;
 use super::deliver::{bodiless, gone_error, stream_answer};
@@ -32,6 +33,7 @@ use super::sift::answer_head;
 use super::upstreams::Destination;
 use super::{failures, forward, hop, respond, restore, tunnel};
 use crate::decision::{Denial, FailureCode, Refusal};
+use crate::ownership::absence::Absences;
 use crate::pipeline::Admission;
 
 /// Interim answers (1xx) that are skipped before the exchange is given up.
@@ -67,6 +69,8 @@ pub(super) struct Exchanger {
     pub(super) answer_bytes: u64,
     /// What all buffered bodies share.
     pub(super) budget: Arc<MemoryBudget>,
+    /// How backends say that something is not there.
+    pub(super) absences: Absences,
 }
 
 impl Exchanger {
@@ -139,6 +143,8 @@ impl Exchanger {
             return Box::pin(paging).await.map(|()| None);
         }
         let (mut upstream, answered) = self.answered(to, session, admission, parts, bytes).await?;
+        let method = &session.req_header().method;
+        absence::observe(&self.absences, exchange.trail(), method, answered.status);
         exchange
             .trail_mut()
             .upstream_answered(answered.status.as_u16());
@@ -259,7 +265,7 @@ impl Exchanger {
 ///
 /// # Errors
 /// Its connection can't be used any more.
-async fn settle(
+pub(super) async fn settle(
     session: &mut Session,
     exchange: &mut Exchange,
     broken: Broken,

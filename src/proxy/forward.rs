@@ -203,26 +203,23 @@ fn value(text: String) -> pingora::Result<HeaderValue> {
         .map_err(|_| Error::explain(ErrorType::InvalidHTTPHeader, "no header value"))
 }
 
-/// Makes the answer what the client may see.
+/// Makes an answer of pingora's proxy loop what the client may see: the same as from the gate's own
+/// exchange, in the spelling of names, the reason phrase and the order of fields too. Whoever could
+/// tell the two ways apart could tell what was answered without asking the backend.
 ///
 /// # Errors
 /// As [`prepare`].
 pub(super) fn clean_answer(answer: &mut ResponseHeader, trail: &Trail) -> pingora::Result<()> {
-    drop_claims(answer);
-    if is_callers_own(answer.status, trail) {
-        let private = shared_caches::private(&answer.headers);
-        let targeted: Vec<HeaderName> = answer
-            .headers
-            .keys()
-            .filter(|name| shared_caches::is_targeted(name))
-            .cloned()
-            .collect();
-        for name in &targeted {
-            answer.remove_header(name);
-        }
-        answer.insert_header(header::CACHE_CONTROL, private)?;
+    if answer.status == StatusCode::SWITCHING_PROTOCOLS {
+        drop_claims(answer);
+        return answer.insert_header(X_REQUEST_ID, trail.request_id().header_value());
     }
-    answer.insert_header(X_REQUEST_ID, trail.request_id().header_value())
+    let framing = answer.headers.get(header::TRANSFER_ENCODING).cloned();
+    *answer = answer_of(answer, trail);
+    match framing {
+        Some(framing) => answer.insert_header(header::TRANSFER_ENCODING, framing),
+        None => Ok(()),
+    }
 }
 
 /// Whether it is an answer to somebody, which no shared cache may keep for others.

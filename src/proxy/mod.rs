@@ -5,6 +5,7 @@
 //! gate's own [`exchange`], which can send a body that was read before the decision and hold an
 //! answer until it was judged. [`carrier`] asks the questions both ways share. `docs/decisions/0001-bodies.md` has the reasons and the figures.
 
+mod absence;
 mod announced;
 mod body;
 mod callbacks;
@@ -31,6 +32,7 @@ mod tunnel;
 mod upstreams;
 mod waiting;
 mod watched;
+mod wording;
 
 pub use listener::ListenerBounds;
 pub use pingora::server::ExecutionPhase;

@@ -9,6 +9,7 @@ use pingora::proxy::Session;
 use pingora_timeout::fast_timeout::fast_timeout;
 
 use super::context::Exchange;
+use super::wording;
 use crate::decision::{DenialCode, FailureCode, Problem, Refusal};
 use crate::policy::ErrorShape;
 
@@ -75,9 +76,11 @@ fn worded(refusal: &Refusal, exchange: &Exchange) -> Problem {
     let request_id = trail.request_id().as_str();
     match trail.route().map(|route| route.errors) {
         Some(ErrorShape::JsonRpc) => Problem::json_rpc(refusal, request_id, trail.rpc_id()),
-        Some(ErrorShape::Problem | ErrorShape::OpenAi | ErrorShape::Anthropic) | None => {
-            Problem::of(refusal, request_id)
+        Some(ErrorShape::OpenAi) => wording::open_ai(Problem::of(refusal, request_id)),
+        Some(ErrorShape::Anthropic) => {
+            wording::anthropic(Problem::of(refusal, request_id), request_id)
         }
+        Some(ErrorShape::Problem) | None => Problem::of(refusal, request_id),
     }
 }
 

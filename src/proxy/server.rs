@@ -30,6 +30,7 @@ use super::memory_budget::MemoryBudget;
 use super::tls::{self, TlsError, TlsFiles};
 use super::upstreams::Upstreams;
 use super::watched::Watched;
+use crate::ownership::absence::Absences;
 use crate::pipeline::Gate;
 
 /// Idle connections to backends that are kept. Below the peak concurrency every request beyond it
@@ -108,6 +109,9 @@ pub enum ServerError {
         #[source]
         source: std::io::Error,
     },
+    /// The system has no random bytes.
+    #[error("the system gives no random bytes")]
+    NoRandomBytes,
 }
 
 /// Serves until a signal ends it: SIGTERM drains, SIGINT stops at once, SIGQUIT hands the listeners
@@ -140,6 +144,8 @@ pub fn serve(
     let connector = Connector::new(Some(ConnectorOptions::from_server_conf(
         &server.configuration,
     )));
+    let mut key = [0; 32];
+    aws_lc_rs::rand::fill(&mut key).map_err(|_| ServerError::NoRandomBytes)?;
     let carrier = Arc::new(Carrier {
         gate: Arc::clone(&gate),
         upstreams,
@@ -147,6 +153,7 @@ pub fn serve(
             connector,
             answer_bytes: settings.answer_bytes,
             budget,
+            absences: Absences::new(key),
         },
         pace: BodyPace::within(settings.body_timeout),
     });

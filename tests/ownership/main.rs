@@ -6,6 +6,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::string_slice,
     unreachable_pub,
     reason = "a helper of a test fails by panicking, as the test does"
 )]
@@ -15,11 +17,13 @@ mod support;
 
 mod stage;
 
+mod absence;
 mod claimed;
 mod crash;
 mod lists;
 mod mcp;
 mod minted;
 mod noninterference;
+mod oracle;
 mod pages;
 mod rewriting;

@@ -142,7 +142,9 @@ async fn a_creation_that_answers_with_anothers_id_is_no_way_to_read_it() {
         .ask(&bob, "POST", "/threads", "{\"thread_id\":\"t-7\"}")
         .await;
     assert_eq!(named.status, 404, "he names it");
-    assert_eq!(backend.requests().len(), seen, "and nobody hears of it");
+    let heard = backend.requests().into_iter().skip(seen);
+    let heard = heard.filter(|it| it.target().contains("t-7") || it.method() == "POST");
+    assert_eq!(heard.count(), 0, "and nobody hears of it");
     let unnamed = stage.ask(&bob, "POST", "/threads", "{}").await;
     assert_eq!(unnamed.status, 404, "the backend names it");
     assert!(!unnamed.text().contains("t-7") && unnamed.header("location").is_none());

@@ -55,6 +55,21 @@ fn what_is_in_memory_is_answered_when_the_store_is_closed_and_nothing_else_is() 
 }
 
 #[test]
+fn whoever_is_denied_what_is_in_memory_waits_for_the_store_as_for_what_does_not_exist() {
+    let registry = World::new().open();
+    block_on(async {
+        let keys = [session("s")];
+        let own = owner("acme", "ann");
+        registry.claim(&keys[0], &own).await.unwrap();
+        registry.close().await;
+        let permitted = registry.owners_untold(&keys, |_, _| false).await;
+        assert_eq!(permitted, Ok(vec![owned("acme", "ann")]));
+        let denied = registry.owners_untold(&keys, |_, _| true).await;
+        assert!(denied.is_err(), "the closed store was not asked");
+    });
+}
+
+#[test]
 fn more_real_ids_than_fit_put_entries_out_of_memory_and_none_out_of_the_store() {
     let world = World::new();
     let registry = Registry::new(Arc::new(MemoryStore::default()), world.clock.clone(), 100);
