@@ -4,7 +4,7 @@
 //! at a denial, a failure, a disconnect or a panic.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Method};
 
@@ -67,6 +67,7 @@ pub struct Trail {
     bytes_in: u64,
     bytes_out: u64,
     recorded: bool,
+    took: Option<Duration>,
 }
 
 /// The alert about an answer that names what belongs to another.
@@ -102,6 +103,7 @@ impl Trail {
             bytes_in: 0,
             bytes_out: 0,
             recorded: false,
+            took: None,
         }
     }
 
@@ -304,6 +306,22 @@ impl Trail {
         std::str::from_utf8(&self.target).unwrap_or_default()
     }
 
+    /// How long after its arrival the request had an answer that was ready to be sent: when the
+    /// record was handed over.
+    pub fn took(&self) -> Option<Duration> {
+        self.took
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Status of the backend's answer.
+    pub fn upstream_status(&self) -> Option<u16> {
+        self.upstream_status
+    }
+
     /// Whether the record was handed over.
     pub fn is_recorded(&self) -> bool {
         self.recorded
@@ -318,6 +336,8 @@ impl Trail {
             return Ok(None);
         }
         self.recorded = true;
+        let took = self.started.elapsed();
+        self.took = Some(took);
         let route = self.route.as_deref();
         let record = RequestRecord {
             ts: self.received,
@@ -352,7 +372,7 @@ impl Trail {
             cost_usd: None,
             tokens: None,
             price_revision: None,
-            latency_us: u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            latency_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,
             policy_revision: self.revision.as_ref().map(Revision::as_str),

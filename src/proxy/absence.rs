@@ -18,7 +18,9 @@ use super::exchange::{Broken, Exchanger, settle};
 use super::upstreams::Destination;
 use super::{failures, forward, respond, tunnel};
 use crate::decision::{DenialCode, Failure, FailureCode};
-use crate::ownership::absence::{Absences, Answer, Fingerprint, Recall, Sample, Sent, Verdict};
+use crate::ownership::absence::{
+    Absences, Answer, Fingerprint, Recall, Sample, Sent, Verdict, Waited,
+};
 use crate::pipeline::{Absence, Question, Trail};
 use crate::policy::ErrorShape;
 
@@ -77,8 +79,10 @@ impl Exchanger {
         let variant = match recall {
             Recall::Answer(answer) => {
                 let arrival = exchange.trail().started();
-                watching(session, self.absences.wait(key, arrival)).await?;
-                return say(session, exchange, answer).await;
+                let waited = watching(session, self.absences.wait(key, arrival)).await?;
+                say(session, exchange, answer).await?;
+                self.said(exchange, &waited);
+                return Ok(());
             }
             Recall::Ask { variant } => variant,
         };
@@ -92,11 +96,7 @@ impl Exchanger {
         let (upstream, answered) = self
             .answered(to, session, absence.admission(), parts, None)
             .await?;
-        let took = exchange.trail().started().elapsed();
         let verdict = Verdict::of(answered.status);
-        if verdict != Verdict::Neither {
-            self.absences.observe(key, took);
-        }
         let answer = self
             .told(to, upstream, session, answered.request_sent, verdict)
             .await?;
@@ -119,7 +119,22 @@ impl Exchanger {
             Method::HEAD => about.without_body(),
             _ => about,
         };
-        say(session, exchange, about).await
+        say(session, exchange, about).await?;
+        if let Some(took) = exchange.trail().took() {
+            self.absences.observe(key, took);
+        }
+        Ok(())
+    }
+
+    /// Takes note of when an answer that waited was ready.
+    fn said(&self, exchange: &Exchange, waited: &Waited) {
+        let trail = exchange.trail();
+        let done = trail
+            .took()
+            .and_then(|took| trail.started().checked_add(took));
+        if let Some(done) = done {
+            self.absences.said(waited, done);
+        }
     }
 
     /// What the backend can be asked; `None` where the policy says what is answered, or nothing
@@ -208,7 +223,7 @@ impl Exchanger {
         let route = absence.route();
         let method = session.req_header().method.clone();
         let arrival = exchange.trail().started();
-        watching(session, self.absences.wait((&route.name, &method), arrival)).await?;
+        let waited = watching(session, self.absences.wait((&route.name, &method), arrival)).await?;
         let Some(stated) = &route.not_found else {
             return Err(Broken::Refused(DenialCode::NotFound.into()));
         };
@@ -225,18 +240,20 @@ impl Exchanger {
             Method::HEAD => answer.without_body(),
             _ => answer,
         };
-        say(session, exchange, answer).await
+        say(session, exchange, answer).await?;
+        self.said(exchange, &waited);
+        Ok(())
     }
 }
 
-/// Takes note of how long a backend took to say that something is not there.
-pub(super) fn observe(absences: &Absences, trail: &Trail, method: &Method, status: StatusCode) {
-    let absent = status == StatusCode::NOT_FOUND || status == StatusCode::GONE;
-    if let Some(route) = trail
+/// Takes note of how long it took to pass on that something is not there.
+pub(super) fn observe(absences: &Absences, trail: &Trail) {
+    let absent = matches!(trail.upstream_status(), Some(404 | 410));
+    let route = trail
         .route()
-        .filter(|route| absent && route.names_resources())
-    {
-        absences.observe((&route.name, method), trail.started().elapsed());
+        .filter(|route| absent && route.names_resources());
+    if let (Some(route), Some(took)) = (route, trail.took()) {
+        absences.observe((&route.name, trail.method()), took);
     }
 }
 

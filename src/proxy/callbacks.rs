@@ -14,7 +14,7 @@ use pingora::{Error, ErrorType};
 
 use super::carrier::Carrier;
 use super::context::Exchange;
-use super::{absence, failures, forward, respond};
+use super::{failures, forward, respond};
 use crate::decision::DenialCode;
 use crate::pipeline::Admission;
 
@@ -128,8 +128,6 @@ impl ProxyHttp for Callbacks {
             return Ok(());
         }
         forward::clean_answer(answer, exchange.trail())?;
-        let method = &session.req_header().method;
-        absence::observe(&self.0.exchanger.absences, exchange.trail(), method, status);
         exchange.trail_mut().upstream_answered(status.as_u16());
         if ends_with_header(&session.req_header().method, answer) {
             exchange

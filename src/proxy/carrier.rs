@@ -14,6 +14,7 @@ use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::server::ShutdownWatch;
 
+use super::absence;
 use super::body::{self, BodyBounds, BodyPace};
 use super::context::Exchange;
 use super::exchange::Exchanger;
@@ -162,6 +163,7 @@ impl Carrier {
         if exchange.record().await.is_err() {
             tracing::error!(request_id = %exchange.trail().request_id(), "a request ended without an audit record");
         }
+        absence::observe(&self.exchanger.absences, exchange.trail());
         self.gate
             .metrics()
             .body_memory(self.exchanger.budget.used());

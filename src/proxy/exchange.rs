@@ -24,7 +24,6 @@ use pingora::upstreams::peer::Peer;
 use pingora::{Error, ErrorType};
 use pingora_timeout::fast_timeout::fast_timeout;
 
-use super::absence;
 use super::body::CapturedBody;
 use super::context::Exchange;
 use super::deliver::{bodiless, gone_error, stream_answer};
@@ -143,8 +142,6 @@ impl Exchanger {
             return Box::pin(paging).await.map(|()| None);
         }
         let (mut upstream, answered) = self.answered(to, session, admission, parts, bytes).await?;
-        let method = &session.req_header().method;
-        absence::observe(&self.absences, exchange.trail(), method, answered.status);
         exchange
             .trail_mut()
             .upstream_answered(answered.status.as_u16());

@@ -15,17 +15,19 @@ use tokio::sync::oneshot;
 /// Most that wait at one moment; more of them wait by the runtime's timers.
 const MOST_WAITING: usize = 65_536;
 
-/// How much one wake-up counts in the mean of how late they come: a sixteenth.
-const SMOOTHING: i64 = 16;
+/// How far one answer moves what is known of how late they come, in nanoseconds. Steps of one size
+/// lead to the median, whatever the few that a busy machine holds up.
+const STEP: i64 = 2_000;
 
-/// Latest wake-up that counts as such, in nanoseconds. Beyond it the machine stood still.
+/// Most that is allowed for lateness, in nanoseconds.
 const LATEST: i64 = 1_000_000;
 
 /// The clock that wakes.
 #[derive(Default)]
 pub(super) struct Alarm {
     thread: OnceLock<Option<Thread>>,
-    /// Mean of how late wake-ups come, in nanoseconds: whoever waits is woken that much earlier.
+    /// How late things are done that waited, in nanoseconds, at the median: whoever waits is woken
+    /// that much earlier.
     late: AtomicI64,
 }
 
@@ -49,25 +51,33 @@ struct Due {
 }
 
 impl Alarm {
-    /// Returns at `moment`, or at once where it has passed.
-    pub(super) async fn wait_until(&self, moment: Instant) {
+    /// Returns so long before `moment` as it takes then to be done with what waits. `false`: it has
+    /// passed.
+    pub(super) async fn wait_until(&self, moment: Instant) -> bool {
         let late = self.late.load(Ordering::Relaxed);
         let early = Duration::from_nanos(u64::try_from(late).unwrap_or(0));
         let Some(at) = moment.checked_sub(early).filter(|at| *at > Instant::now()) else {
-            return;
+            return false;
         };
         let thread = self.thread.get_or_init(Thread::start);
         let woken = match thread.as_ref().and_then(|thread| thread.wake_at(at)) {
             Some(woken) => woken,
-            None => return tokio::time::sleep_until(moment.into()).await,
+            None => {
+                tokio::time::sleep_until(moment.into()).await;
+                return false;
+            }
         };
         // The thread ends only with the alarm.
-        if woken.await.is_ok() {
-            let by = i64::try_from(at.elapsed().as_nanos()).unwrap_or(LATEST);
-            // Two at once may lose one of their figures, which does no harm to a mean.
-            let mean = late + (by.min(LATEST) - late) / SMOOTHING;
-            self.late.store(mean, Ordering::Relaxed);
-        }
+        woken.await.is_ok()
+    }
+
+    /// What waited until `moment` was done at `done`.
+    pub(super) fn learn(&self, moment: Instant, done: Instant) {
+        let step = if done > moment { STEP } else { -STEP };
+        let late = self.late.load(Ordering::Relaxed);
+        // Two at once may lose one of their steps, which does no harm to a median.
+        let moved = (late + step).clamp(0, LATEST);
+        self.late.store(moved, Ordering::Relaxed);
     }
 }
 
@@ -201,8 +211,29 @@ mod tests {
     async fn a_moment_that_has_passed_is_not_waited_for() {
         let alarm = Alarm::default();
         let start = Instant::now();
-        alarm.wait_until(start).await;
+        assert!(!alarm.wait_until(start).await);
         assert!(alarm.thread.get().is_none(), "no thread was needed");
+    }
+
+    #[test]
+    fn who_is_done_late_is_woken_earlier_the_next_time() {
+        let alarm = Alarm::default();
+        let moment = Instant::now();
+        for _ in 0..100 {
+            let late = Duration::from_nanos(alarm.late.load(Ordering::Relaxed).unsigned_abs());
+            let done = moment + Duration::from_micros(50);
+            alarm.learn(moment, done.checked_sub(late).unwrap());
+        }
+        let late = alarm.late.load(Ordering::Relaxed);
+        assert!((48_000..=52_000).contains(&late), "{late} ns for 50 µs");
+        for _ in 0..100 {
+            alarm.learn(moment, moment);
+        }
+        assert_eq!(
+            alarm.late.load(Ordering::Relaxed),
+            0,
+            "never later than asked for"
+        );
     }
 
     /// Figures for the threat model; nothing a busy machine could hold to.
@@ -211,15 +242,18 @@ mod tests {
     async fn precision() {
         let alarm = Alarm::default();
         let mut off: Vec<i128> = Vec::new();
+        let settled = 200;
         for _ in 0..2_000 {
             let moment = Instant::now() + Duration::from_micros(300);
             alarm.wait_until(moment).await;
             let now = Instant::now();
+            alarm.learn(moment, now);
             off.push(match now.checked_duration_since(moment) {
                 Some(late) => late.as_nanos() as i128,
                 None => -((moment - now).as_nanos() as i128),
             });
         }
+        off.drain(..settled);
         off.sort_unstable();
         let at = |share: usize| off[off.len() * share / 100] / 1000;
         println!(

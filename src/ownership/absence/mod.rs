@@ -91,6 +91,11 @@ pub enum Recall {
     },
 }
 
+/// That an answer waited, and until when it was to be ready.
+#[derive(Debug)]
+#[must_use]
+pub struct Waited(Option<Instant>);
+
 /// What was learned of how backends say that something is not there.
 pub struct Absences {
     secret: Secret,
@@ -167,20 +172,27 @@ impl Absences {
         entry.last = Some(sample);
     }
 
-    /// The backend took so long to say that something is not there.
+    /// An answer of the backend, which says that something is not there, was ready to be sent so
+    /// long after its request had arrived.
     pub fn observe(&self, route: (&Arc<str>, &Method), took: Duration) {
         self.pace(route).observe(took);
     }
 
     /// Returns when the backend would have answered a request that arrived at `arrival`; at once
     /// where nothing is known of how long it takes.
-    pub async fn wait(&self, route: (&Arc<str>, &Method), arrival: Instant) {
-        if let Some(moment) = self
-            .pace(route)
-            .draw(&mut self.draw(b"pace"))
-            .and_then(|took| arrival.checked_add(took))
-        {
-            self.alarm.wait_until(moment).await;
+    pub async fn wait(&self, route: (&Arc<str>, &Method), arrival: Instant) -> Waited {
+        let took = self.pace(route).draw(&mut self.draw(b"pace"));
+        match took.and_then(|took| arrival.checked_add(took)) {
+            Some(moment) if self.alarm.wait_until(moment).await => Waited(Some(moment)),
+            Some(_) | None => Waited(None),
+        }
+    }
+
+    /// The answer that waited was ready to be sent at `done`: the next one is made ready so much
+    /// earlier as this one was late.
+    pub fn said(&self, waited: &Waited, done: Instant) {
+        if let Waited(Some(moment)) = waited {
+            self.alarm.learn(*moment, done);
         }
     }
 

@@ -130,10 +130,12 @@ async fn an_answer_waits_for_as_long_as_the_backend_takes() {
     let route: Arc<str> = Arc::from("task.read");
     let key = (&route, &Method::GET);
     let arrival = Instant::now();
-    absences.wait(key, arrival).await;
+    let waited = absences.wait(key, arrival).await;
+    assert!(waited.0.is_none());
     let at_once = arrival.elapsed();
     absences.observe(key, Duration::from_millis(60));
-    absences.wait(key, arrival).await;
+    let waited = absences.wait(key, arrival).await;
+    assert!(waited.0.is_some());
     assert!(at_once < Duration::from_millis(60));
     assert!(arrival.elapsed() >= Duration::from_millis(59));
 }
