@@ -37,6 +37,8 @@ pub enum DenialCode {
     /// The backend's answer names what belongs to another: the caller learns no more than from
     /// [`Self::NotFound`], and the operator is alerted.
     ForeignAnswer,
+    /// No route is for the JSON-RPC method of the body.
+    MethodUnknown,
     MethodNotAllowed,
     BodyTooLarge,
     EncodingUnsupported,
@@ -45,7 +47,7 @@ pub enum DenialCode {
 
 impl DenialCode {
     /// Every code, for tests and documentation.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::RequestRejected,
         Self::HeaderMismatch,
         Self::RequestTimeout,
@@ -66,6 +68,7 @@ impl DenialCode {
         Self::TenantMismatch,
         Self::NotFound,
         Self::ForeignAnswer,
+        Self::MethodUnknown,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
         Self::EncodingUnsupported,
@@ -106,6 +109,7 @@ impl DenialCode {
             Self::TenantMismatchRead => ("tenant_mismatch", 404, "Not found"),
             Self::TenantMismatch => ("tenant_mismatch", 403, "The request names another tenant"),
             Self::NotFound | Self::ForeignAnswer => ("not_found", 404, "Not found"),
+            Self::MethodUnknown => ("not_found", 404, "Method not found"),
             Self::MethodNotAllowed => ("method_not_allowed", 405, "The method is not allowed"),
             Self::BodyTooLarge => ("body_too_large", 413, "The request body is too large"),
             Self::EncodingUnsupported => (
@@ -192,6 +196,7 @@ impl Denial {
             | DenialCode::TenantMismatch
             | DenialCode::NotFound
             | DenialCode::ForeignAnswer
+            | DenialCode::MethodUnknown
             | DenialCode::MethodNotAllowed
             | DenialCode::BodyTooLarge
             | DenialCode::EncodingUnsupported

@@ -8,6 +8,9 @@ const HEADER_MISMATCH: i32 = -32020;
 /// Not a valid request (JSON-RPC 2.0 section 5.1).
 const INVALID_REQUEST: i32 = -32600;
 
+/// No such method (section 5.1).
+const METHOD_NOT_FOUND: i32 = -32601;
+
 /// Our fault or the backend's (section 5.1).
 const INTERNAL_ERROR: i32 = -32603;
 
@@ -28,6 +31,7 @@ impl Problem {
             Refusal::Denied(denial) => {
                 let number = match (denial.code, denial.code.facts().status) {
                     (DenialCode::HeaderMismatch, _) => HEADER_MISMATCH,
+                    (DenialCode::MethodUnknown, _) => METHOD_NOT_FOUND,
                     (_, 400 | 413 | 415) => INVALID_REQUEST,
                     (_, 404) => NOT_FOUND,
                     _ => REFUSED,

@@ -34,6 +34,6 @@ pub(super) fn among<'routes>(
         .map(Some)
         .ok_or_else(|| {
             let detail = format!("no route is for the JSON-RPC method `{name}`");
-            Denial::because(DenialCode::NotFound, detail)
+            Denial::because(DenialCode::MethodUnknown, detail)
         })
 }
