@@ -93,7 +93,12 @@ async fn a_context_is_its_tenants_alone() {
     let made = alice.make("/message:send", message("x")).await;
     let mut body = message("in it");
     body["message"]["contextId"] = made["task"]["contextId"].clone();
-    assert_eq!(bob.post("/message:send", body.clone()).await.status, 404);
+    let before = stage.backend.seen().len();
+    let foreign = bob.post("/message:send", body.clone()).await;
+    assert_eq!(foreign.status, 404, "{foreign:?}");
+    let after = stage.backend.seen().split_off(before);
+    let messages = after.iter().filter(|seen| seen.body.contains("in it"));
+    assert_eq!(messages.count(), 0, "it reached the agent: {after:?}");
     let again = alice.make("/message:send", body).await;
     assert_eq!(again["task"]["contextId"], made["task"]["contextId"]);
 }

@@ -166,6 +166,7 @@ async fn what_is_said_of_users_caches_and_retries_meets_no_other_tenant() {
         let said = [
             ("Idempotency-Key", "i-1"),
             ("OpenAI-Organization", "org-other"),
+            ("OpenAI_Project", "proj-other"),
         ];
         let answer = caller
             .send_with(ask_posting("/v1/responses", &body), &said)
@@ -173,6 +174,7 @@ async fn what_is_said_of_users_caches_and_retries_meets_no_other_tenant() {
         assert_eq!(answer.status, 200, "{answer:?}");
         let arrived = stage.backend.last("POST /v1/responses");
         assert_eq!(arrived.header("openai-organization"), Vec::<&str>::new());
+        assert_eq!(arrived.header("openai_project"), Vec::<&str>::new());
         let document = arrived.json();
         let key = arrived.header("idempotency-key").concat();
         seen.push([

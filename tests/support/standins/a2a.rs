@@ -3,7 +3,7 @@
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
@@ -35,17 +35,21 @@ pub async fn start() -> StandIn {
     StandIn::start(routes).await
 }
 
-fn error_info() -> Value {
-    json!([{
-        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-        "reason": "TASK_NOT_FOUND", "domain": "a2a-protocol.org", "metadata": {},
-    }])
-}
+/// What the SDK says beside every error about a task, in its order of members.
+const DETAILS: &str = r#"[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"TASK_NOT_FOUND","domain":"a2a-protocol.org","metadata":{}}]"#;
 
 fn missing(what: &str) -> Response {
-    let error =
-        json!({"code": 404, "status": "NOT_FOUND", "message": what, "details": error_info()});
-    answer(404, &json!({"error": error}))
+    written(
+        404,
+        format!(
+            r#"{{"error":{{"code":404,"status":"NOT_FOUND","message":"{what}","details":{DETAILS}}}}}"#
+        ),
+    )
+}
+
+fn written(status: u16, body: String) -> Response {
+    let status = axum::http::StatusCode::from_u16(status).unwrap();
+    (status, [("content-type", "application/json")], body).into_response()
 }
 
 /// Parsers of protobuf JSON take the field's name as well as its JSON name.
@@ -170,10 +174,12 @@ async fn rpc(State(tasks): State<Shelf>, body: String) -> Response {
     let params = &call["params"];
     let result = |value: Value| json!({"result": value, "id": call["id"], "jsonrpc": "2.0"});
     let missing = |what: &str| {
-        let error = json!({"code": -32001, "message": what, "data": error_info()});
-        answer(
+        written(
             200,
-            &json!({"error": error, "id": call["id"], "jsonrpc": "2.0"}),
+            format!(
+                r#"{{"error":{{"code":-32001,"message":"{what}","data":{DETAILS}}},"id":{},"jsonrpc":"2.0"}}"#,
+                call["id"]
+            ),
         )
     };
     let id = params["id"].as_str().unwrap_or_default();
