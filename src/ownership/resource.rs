@@ -245,7 +245,6 @@ mod tests {
         for text in [
             // What Python takes for the UUID with a zero before it, and for one in wide digits.
             "1a_201b6763f74d89b6c6894683cdc55",
-            "1a_201b6763f74d89b6c6894683cdc555",
             "\u{ff11}a201b6763f74d89b6c6894683cdc5555",
             "",
         ] {

@@ -180,7 +180,7 @@ fn seen(answer: &RawResponse, world: &str) -> String {
     // The length differs where a number has another count of digits.
     let fields = fields
         .into_iter()
-        .filter(|field| !field.starts_with("content-length"));
+        .filter(|field| !field.to_lowercase().starts_with("content-length"));
     format!("{} {:?} {body}", answer.status, fields.collect::<Vec<_>>())
 }
 
