@@ -4,11 +4,16 @@
 //! that the backend has forgotten; the Mann-Whitney test says how likely it is that two rows of
 //! times come from one source. Machines are busy at times, so the strict figure is for `make soak`.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
 
 use crate::stage::{Caller, Stage};
 use crate::support::raw_client::{self, RawClient};
 use crate::support::recording_backend::{Answer, RecordingBackend};
+use crate::support::within;
 
 const ROUTES: &str = r#"
 [[routes]]
@@ -33,17 +38,63 @@ struct Times {
     gone: Vec<Duration>,
 }
 
-async fn measured(pairs: usize, backend_takes: Duration) -> Times {
+/// Says to this program, started once more, that it is the backend, and how many microseconds it
+/// takes to find nothing.
+const TAKES: &str = "ORACLE_BACKEND_TAKES";
+
+/// What stands before its address.
+const LISTENING: &str = "listening on ";
+
+/// The backend in a process of its own, so that it shares nothing with the client that measures.
+async fn backend(takes: Duration) -> (Child, String) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "oracle::serves_as_the_backend",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env(TAKES, takes.as_micros().to_string())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let url = within("the backend's address", async {
+        loop {
+            let line = lines.next_line().await.unwrap().unwrap();
+            if let Some((_, url)) = line.split_once(LISTENING) {
+                return url.to_owned();
+            }
+        }
+    })
+    .await;
+    (child, url)
+}
+
+#[tokio::test]
+#[ignore = "it is no test: `backend` starts it"]
+async fn serves_as_the_backend() {
+    let Ok(takes) = std::env::var(TAKES) else {
+        return;
+    };
+    let takes = Duration::from_micros(takes.parse().unwrap());
     let backend = RecordingBackend::start(move |request| {
         if request.method() == "POST" {
             let id = String::from_utf8(request.body.content.clone()).unwrap();
             return Answer::json(201, &format!("{{\"id\":\"{id}\"}}"));
         }
-        std::thread::sleep(backend_takes);
+        std::thread::sleep(takes);
         Answer::json(404, r#"{"error":"task not found"}"#)
     })
     .await;
-    let stage = Stage::start(backend.url(), ROUTES).await;
+    println!("{LISTENING}{}", backend.url());
+    std::future::pending::<()>().await;
+}
+
+async fn measured(pairs: usize, backend_takes: Duration) -> Times {
+    let (_process, url) = backend(backend_takes).await;
+    let stage = Stage::start(&url, ROUTES).await;
     let (alice, bob) = (stage.alice(), stage.bob());
     let id = |kind: char, turn: usize| format!("{kind}0000000-0000-4000-8000-{turn:012}");
     for turn in 0..pairs {
