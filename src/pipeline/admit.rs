@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, header};
 
+use super::absence::Absence;
 use super::admission::{Admission, AuthorizationOut};
 use super::canonical::CanonicalTarget;
 use super::credentials::{self, Presented};
@@ -12,8 +13,7 @@ use super::declared_tenant::TENANT_PARAMETER;
 use super::extract::{Found, Source};
 use super::generation::Generation;
 use super::mcp::McpRequest;
-use super::ownership::{self, Held, NamedResource};
-use super::question::Question;
+use super::ownership::{self, Held};
 use super::rewrite::{Rewritten, query_without_identity, rewrite};
 use super::trail::Trail;
 use super::{Call, Gate, PeerFacts, declared_tenant, identity_headers, rpc};
@@ -22,8 +22,8 @@ use crate::identity::Principal;
 use crate::identity::webhook::{VerifiedDelivery, Webhook};
 use crate::inspect::{json_rpc, query};
 use crate::policy::{
-    ErrorShape, PathAllowances, Revision, RouteMatch, RoutePolicy, UpstreamAuthorization,
-    authorize, tenant_status,
+    ErrorShape, PathAllowances, RouteMatch, RoutePolicy, UpstreamAuthorization, authorize,
+    tenant_status,
 };
 
 /// What a call of [`Gate::admit`] came to, short of a refusal.
@@ -40,58 +40,6 @@ pub enum Step {
     Published(Arc<[u8]>),
     /// The request names what does not exist for this caller: it gets the backend's words for that.
     Absent(Absence),
-}
-
-/// A request that names what does not exist for its caller.
-#[derive(Debug)]
-pub struct Absence {
-    /// What would have been admitted. It may only go to the backend with other ids in it.
-    pub(super) admission: Arc<Admission>,
-    /// The ids that are not the caller's; never empty.
-    pub(super) denied: Vec<NamedResource>,
-}
-
-impl Absence {
-    /// The route that was asked.
-    pub fn route(&self) -> &Arc<RoutePolicy> {
-        &self.admission.route
-    }
-
-    /// The ids that are not the caller's.
-    pub fn denied(&self) -> &[NamedResource] {
-        &self.denied
-    }
-
-    /// What would have been admitted, to ask the backend about other ids by.
-    pub fn admission(&self) -> &Arc<Admission> {
-        &self.admission
-    }
-
-    /// The policy it was decided by.
-    pub fn revision(&self) -> &Revision {
-        self.admission.generation.revision()
-    }
-
-    /// What the backend can be asked in place of the request, which came with this method and
-    /// target. `certain` says of an id whether the one that is going to stand in its place can't
-    /// name anything. `None`: it can't be asked without being told to do something.
-    pub fn question(
-        &self,
-        method: &Method,
-        came: &str,
-        certain: impl Fn(&str) -> bool,
-    ) -> Option<Question> {
-        let target = self.admission.target().unwrap_or(came);
-        let certain = self.denied.iter().all(|one| certain(&one.text));
-        let routes = &self.admission.generation.snapshot().routes;
-        Question::in_place_of(
-            (method, target),
-            self.route(),
-            routes,
-            &self.denied,
-            certain,
-        )
-    }
 }
 
 impl Gate {

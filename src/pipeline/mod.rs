@@ -3,6 +3,7 @@
 //! Nothing here knows pingora or axum: a request is a [`Call`] of plain parts, and [`Gate::admit`]
 //! turns it into an [`Admission`] or a refusal.
 
+mod absence;
 mod admission;
 mod admit;
 mod answer;
@@ -33,8 +34,9 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, header};
 
+pub use absence::Absence;
 pub use admission::{Admission, AuthorizationOut, MachineHeaders};
-pub use admit::{Absence, Step};
+pub use admit::Step;
 pub use answer::Answer;
 pub use events::EventJudge;
 pub use gate::{Gate, GateParts, GateSettings, InstallError};

@@ -13,9 +13,26 @@ use http::{HeaderName, Method};
 
 use target::{Part, Template, decoded, encoded, halves, written_like};
 
+use super::canonical::decode_segment;
 use super::ownership::NamedResource;
 use crate::ownership::absence::Sent;
 use crate::policy::{Extractor, RoutePolicy};
+
+/// The parameters of a path, as ids of no known kind: what a request names on a route that does not
+/// say what is named there.
+pub(super) fn named_by_path(route: &RoutePolicy, target: &str) -> Vec<NamedResource> {
+    let (path, _) = halves(target);
+    let params = Template::parse(&route.path).params(path);
+    params
+        .into_iter()
+        .map(|(name, written)| NamedResource {
+            key: None,
+            kind: "path".into(),
+            text: decode_segment(&written).as_ref().into(),
+            place: Extractor::Path(name),
+        })
+        .collect()
+}
 
 /// A request with holes where the ids were.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -31,9 +31,9 @@ use super::memory_budget::MemoryBudget;
 use super::sift::answer_head;
 use super::upstreams::Destination;
 use super::{failures, forward, hop, respond, restore, tunnel};
-use crate::decision::{Denial, FailureCode, Refusal};
+use crate::decision::{Denial, DenialCode, FailureCode, Refusal};
 use crate::ownership::absence::Absences;
-use crate::pipeline::Admission;
+use crate::pipeline::{Absence, Admission};
 
 /// Interim answers (1xx) that are skipped before the exchange is given up.
 const MAX_INTERIM: usize = 8;
@@ -60,6 +60,11 @@ impl From<FailureCode> for Broken {
     }
 }
 
+/// Whether the backend answered with what belongs to another.
+fn is_foreign(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::Denied(denial) if denial.code == DenialCode::ForeignAnswer)
+}
+
 /// What exchanges share.
 pub(super) struct Exchanger {
     /// Connections to backends, pooled.
@@ -83,7 +88,7 @@ impl Exchanger {
         to: &Destination,
         session: &mut Session,
         exchange: &mut Exchange,
-        admission: &Admission,
+        admission: &Arc<Admission>,
         body: Option<CapturedBody>,
     ) -> pingora::Result<()> {
         let done = self
@@ -92,6 +97,18 @@ impl Exchanger {
         match done {
             // A request that asks for no switch is answered.
             Ok(_) => Ok(()),
+            Err(Broken::Refused(refusal)) if is_foreign(&refusal) => {
+                let came = super::carrier::target_of(session.req_header()).unwrap_or_default();
+                let absence = Absence::behind(admission, came);
+                exchange.trail_mut().refused(&refusal);
+                match absence {
+                    Some(absence) => {
+                        // Boxed, because it is as rare as it should be.
+                        Box::pin(self.run_absent(to, session, exchange, &absence)).await
+                    }
+                    None => respond::refuse(session, exchange, &refusal).await,
+                }
+            }
             Err(broken) => settle(session, exchange, broken).await,
         }
     }

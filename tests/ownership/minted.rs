@@ -64,6 +64,13 @@ path = "/guarded"
 guard = { tenant = "body:/tenantId" }
 
 [[routes]]
+name = "guarded.one"
+upstream = "backend"
+methods = ["GET"]
+path = "/guarded/{id}"
+guard = { tenant = "body:/tenantId" }
+
+[[routes]]
 name = "adopted"
 upstream = "backend"
 methods = ["GET"]
@@ -272,28 +279,28 @@ async fn an_event_that_names_another_tenant_ends_the_stream_and_raises_an_alert(
 }
 
 #[tokio::test]
-async fn an_answer_that_names_another_tenant_is_the_404_with_an_alert_and_ones_own_is_not() {
+async fn an_answer_that_names_another_tenant_is_the_backends_404_with_an_alert() {
     let backend = RecordingBackend::start(|request| {
-        let whose = if request.target().contains("mine") {
-            "acme"
-        } else {
-            "globex"
-        };
-        Answer::json(200, &format!("{{\"tenantId\":\"{whose}\"}}"))
+        let target = request.target();
+        let id = target.rsplit('/').next().unwrap_or_default();
+        match id {
+            "mine" => Answer::json(200, "{\"tenantId\":\"acme\"}"),
+            "theirs" => Answer::json(200, "{\"tenantId\":\"globex\"}"),
+            _ => Answer::json(404, &format!("{{\"error\":\"no {id}\"}}")),
+        }
     })
     .await;
     let stage = Stage::start(backend.url(), ROUTES).await;
     let alice = stage.alice();
-    assert_eq!(
-        stage.ask(&alice, "GET", "/guarded?mine", "").await.status,
-        200
-    );
-    assert_eq!(
-        stage.ask(&alice, "GET", "/guarded?theirs", "").await.status,
-        404
-    );
-    let records = stage.records_of("guarded", 2).await;
-    assert_eq!(records[0].get("alert"), None);
-    assert_eq!(records[1]["alert"], "foreign_answer");
-    assert_eq!(records[1]["decision"], "deny");
+    let ask = |id: &'static str| stage.ask(&alice, "GET", id, "");
+    assert_eq!(ask("/guarded/mine").await.status, 200);
+    let never = ask("/guarded/nobody").await;
+    let theirs = ask("/guarded/theirs").await;
+    assert_eq!((never.status, theirs.status), (404, 404));
+    assert_eq!(never.text(), "{\"error\":\"no nobody\"}");
+    assert_eq!(theirs.text(), "{\"error\":\"no theirs\"}");
+    let records = stage.records_of("guarded.one", 3).await;
+    let alerts: Vec<_> = records.iter().map(|record| record.get("alert")).collect();
+    assert_eq!(alerts, [None, None, Some(&"foreign_answer".into())]);
+    assert_eq!(records[2]["decision"], "deny");
 }

@@ -1,0 +1,75 @@
+//! Requests that name what does not exist for their caller.
+
+use std::sync::Arc;
+
+use http::Method;
+
+use super::admission::Admission;
+use super::ownership::NamedResource;
+use super::question::{Question, named_by_path};
+use crate::policy::{Revision, RoutePolicy};
+
+/// A request that names what does not exist for its caller.
+#[derive(Debug)]
+pub struct Absence {
+    /// What would have been admitted. It may only go to the backend with other ids in it.
+    pub(super) admission: Arc<Admission>,
+    /// The ids that are not the caller's; never empty.
+    pub(super) denied: Vec<NamedResource>,
+}
+
+impl Absence {
+    /// What a request names whose answer turned out to be another's: its resources, or what its path
+    /// names where the route says of none. `None` where it names nothing.
+    pub fn behind(admission: &Arc<Admission>, came: &str) -> Option<Self> {
+        let denied = match admission.resources.as_slice() {
+            [] => named_by_path(&admission.route, admission.target().unwrap_or(came)),
+            resources => resources.to_vec(),
+        };
+        (!denied.is_empty()).then(|| Self {
+            admission: Arc::clone(admission),
+            denied,
+        })
+    }
+
+    /// The route that was asked.
+    pub fn route(&self) -> &Arc<RoutePolicy> {
+        &self.admission.route
+    }
+
+    /// The ids that are not the caller's.
+    pub fn denied(&self) -> &[NamedResource] {
+        &self.denied
+    }
+
+    /// What would have been admitted, to ask the backend about other ids by.
+    pub fn admission(&self) -> &Arc<Admission> {
+        &self.admission
+    }
+
+    /// The policy it was decided by.
+    pub fn revision(&self) -> &Revision {
+        self.admission.generation.revision()
+    }
+
+    /// What the backend can be asked in place of the request, which came with this method and
+    /// target. `certain` says of an id whether the one that is going to stand in its place can't
+    /// name anything. `None`: it can't be asked without being told to do something.
+    pub fn question(
+        &self,
+        method: &Method,
+        came: &str,
+        certain: impl Fn(&str) -> bool,
+    ) -> Option<Question> {
+        let target = self.admission.target().unwrap_or(came);
+        let certain = self.denied.iter().all(|one| certain(&one.text));
+        let routes = &self.admission.generation.snapshot().routes;
+        Question::in_place_of(
+            (method, target),
+            self.route(),
+            routes,
+            &self.denied,
+            certain,
+        )
+    }
+}
