@@ -9,9 +9,12 @@
 //! 4. [`identity`] turns the credential into a `Principal`, bound to one tenant,
 //! 5. [`pipeline`] holds every tenant the request names against the credential's,
 //! 6. [`policy`] decides by roles, scopes and rules; [`decision`] says what is answered otherwise,
-//! 7. [`proxy`] strips what the caller claimed to be, sets who it is, and passes the request on,
-//! 8. the backend's answer goes back, read whole first where its status depends on its body,
-//! 9. [`audit`] holds one chained record of it, and [`telemetry`] counts it.
+//! 7. [`ownership`] knows whose every thing is that the request names; what is not the caller's does
+//!    not exist, and the answer is the backend's own for what never was,
+//! 8. [`proxy`] strips what the caller claimed to be, sets who it is, and passes the request on,
+//! 9. the backend's answer goes back; what it mints is kept in [`state`] before the caller sees it,
+//!    what it says of others is taken out,
+//! 10. [`audit`] holds one chained record of it, and [`telemetry`] counts it.
 #![forbid(unsafe_code)]
 
 pub mod admin;
