@@ -237,3 +237,28 @@ async fn pages_about_every_tenant_are_closed_and_the_health_page_is_open() {
         .await;
     assert_eq!(stage.alice().get("/ok").await.status, 200);
 }
+
+#[tokio::test]
+async fn nobody_owns_an_assistant_of_the_deployment_by_naming_it_in_a_create() {
+    let stage = stage().await;
+    let (alice, bob) = (stage.alice(), stage.bob());
+    for if_exists in ["raise", "do_nothing"] {
+        let body =
+            json!({"assistant_id": SYSTEM_ASSISTANT, "graph_id": "agent", "if_exists": if_exists});
+        let answer = bob.post("/assistants", body).await;
+        assert_eq!(answer.status, 409, "{answer:?}");
+    }
+    let target = format!("/assistants/{SYSTEM_ASSISTANT}");
+    alice.read(&target).await;
+    let found = alice.make("/assistants/search", json!({})).await;
+    assert_eq!(column(&found, "/assistant_id"), [SYSTEM_ASSISTANT]);
+    let deleted = bob.send(ask("DELETE", &target), "").await;
+    assert_eq!(deleted.status, 404, "{deleted:?}");
+
+    let chosen = "3f2a1b0c-9d8e-4f70-8a6b-5c4d3e2f1a0c";
+    let body = json!({"assistant_id": chosen, "graph_id": "agent"});
+    alice.make("/assistants", body.clone()).await;
+    alice.read(&format!("/assistants/{chosen}")).await;
+    assert_eq!(bob.post("/assistants", body).await.status, 404);
+    assert_eq!(bob.get(&format!("/assistants/{chosen}")).await.status, 404);
+}

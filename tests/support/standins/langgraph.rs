@@ -39,7 +39,13 @@ pub async fn start() -> StandIn {
         )
         .route("/threads/{id}/state", get(state))
         .route("/threads/{id}/stream", get(async || events(&[])))
+        .route(
+            "/threads/{id}/commands",
+            post(async || answer(200, &json!({"type": "success"}))),
+        )
         .route("/threads/{id}/runs/wait", post(run))
+        .route("/runs/batch", post(async || answer(200, &json!([]))))
+        .route("/runs/crons/search", post(async || answer(200, &json!([]))))
         .route("/threads/{id}/runs/stream", post(run_stream))
         .route(
             "/runs/cancel",
@@ -47,7 +53,7 @@ pub async fn start() -> StandIn {
         )
         .route("/assistants", post(create_assistant))
         .route("/assistants/search", post(search_assistants))
-        .route("/assistants/{id}", get(assistant))
+        .route("/assistants/{id}", get(assistant).delete(delete_assistant))
         .route("/store/items", put(put_item).get(item))
         .route("/store/items/search", post(search_items))
         .with_state(server);
@@ -226,7 +232,15 @@ async fn run_stream(
 
 async fn create_assistant(State(server): State<Server>, body: String) -> Response {
     let mut assistant: Value = serde_json::from_str(&body).unwrap();
-    let id = uuid();
+    let chosen = assistant["assistant_id"].as_str().and_then(parse_uuid);
+    let id = chosen.unwrap_or_else(uuid);
+    if let Some(there) = server.assistants.take_a_look(&id) {
+        return if assistant["if_exists"] == "do_nothing" {
+            answer(200, &there)
+        } else {
+            detail(409, &format!("Assistant {id} already exists"))
+        };
+    }
     assistant["assistant_id"] = id.clone().into();
     server.assistants.put(&id, &assistant);
     answer(200, &assistant)
@@ -235,6 +249,17 @@ async fn create_assistant(State(server): State<Server>, body: String) -> Respons
 async fn search_assistants(State(server): State<Server>, body: String) -> Response {
     let body: Value = serde_json::from_str(&body).unwrap();
     page(&matching(&server.assistants, &body), &body)
+}
+
+async fn delete_assistant(State(server): State<Server>, Path(id): Path<String>) -> Response {
+    match found(&server.assistants, &id, "assistant") {
+        Ok(there) => {
+            let id = there["assistant_id"].as_str().unwrap();
+            server.assistants.remove(id);
+            axum::http::StatusCode::NO_CONTENT.into_response()
+        }
+        Err(missing) => missing,
+    }
 }
 
 async fn assistant(State(server): State<Server>, Path(id): Path<String>) -> Response {
