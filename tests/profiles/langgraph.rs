@@ -262,3 +262,32 @@ async fn nobody_owns_an_assistant_of_the_deployment_by_naming_it_in_a_create() {
     assert_eq!(bob.post("/assistants", body).await.status, 404);
     assert_eq!(bob.get(&format!("/assistants/{chosen}")).await.status, 404);
 }
+
+#[tokio::test]
+async fn a_command_starts_no_run_of_another_tenants_assistant() {
+    let stage = stage().await;
+    let (alice, bob) = (stage.alice(), stage.bob());
+    let own = alice
+        .make_id("/assistants", json!({"graph_id": "agent"}), "/assistant_id")
+        .await;
+    let start = |assistant: &str| {
+        let params = json!({"assistant_id": assistant, "input": {}});
+        json!({"id": 1, "method": "run.start", "params": params})
+    };
+    for (caller, assistant, status) in [
+        (&bob, own.as_str(), 404),
+        (&bob, "agent", 200),
+        (&alice, own.as_str(), 200),
+    ] {
+        let thread = caller.make_id("/threads", json!({}), "/thread_id").await;
+        let commands = format!("/threads/{thread}/commands");
+        let answer = caller.post(&commands, start(assistant)).await;
+        assert_eq!(answer.status, status, "{assistant}: {answer:?}");
+    }
+    let seen = stage.backend.seen();
+    let heard = seen.iter().filter(|one| one.line.ends_with("/commands"));
+    let tenants: Vec<_> = heard
+        .map(|one| one.json()["params"]["metadata"]["fabric_tenant"].clone())
+        .collect();
+    assert_eq!(tenants, ["globex", "acme"]);
+}
