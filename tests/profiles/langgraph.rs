@@ -291,3 +291,21 @@ async fn a_command_starts_no_run_of_another_tenants_assistant() {
         .collect();
     assert_eq!(tenants, ["globex", "acme"]);
 }
+
+#[tokio::test]
+async fn what_is_made_in_a_batch_counts_for_the_tenant_that_made_it() {
+    let stage = stage().await;
+    let run = json!({"assistant_id": "agent", "metadata": {"fabric_tenant": "acme"}});
+    stage.bob().post("/runs/batch", json!([run])).await;
+    let heard = stage.backend.last("POST /runs/batch").json();
+    assert_eq!(heard[0]["metadata"]["fabric_tenant"], "globex", "{heard}");
+}
+
+#[tokio::test]
+async fn a_search_for_crons_asks_for_the_callers_own() {
+    let stage = stage().await;
+    let search = json!({"offset": 1, "metadata": {"fabric_tenant": "acme"}});
+    stage.bob().post("/runs/crons/search", search).await;
+    let heard = stage.backend.last("POST /runs/crons/search").json();
+    assert_eq!(heard["metadata"]["fabric_tenant"], "globex", "{heard}");
+}
