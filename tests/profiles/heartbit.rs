@@ -109,3 +109,23 @@ async fn pages_about_every_tenant_are_closed_and_the_health_page_is_open() {
         .await;
     assert_eq!(stage.alice().get("/healthz").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_place_in_the_list_counts_the_callers_own_tasks_alone() {
+    let stage = stage().await;
+    let (alice, bob) = (stage.alice(), stage.bob());
+    for _ in 0..8 {
+        alice.make("/tasks", json!({"task": "a"})).await;
+        bob.make("/tasks", json!({"task": "b"})).await;
+    }
+    for offset in 0..10 {
+        let page = alice.read(&format!("/tasks?limit=1&offset={offset}")).await;
+        let own = usize::from(offset < 8);
+        assert_eq!(
+            page["tasks"].as_array().unwrap().len(),
+            own,
+            "{offset}: {page}"
+        );
+        assert_eq!(page["total"], 8, "{offset}: {page}");
+    }
+}
