@@ -105,3 +105,30 @@ async fn the_organisation_is_closed() {
     let pages = ["/v1/organizations/users", "/v1/skills", "/v1/messages"];
     stage().await.closed(&pages).await;
 }
+
+#[tokio::test]
+async fn no_block_at_any_depth_reads_another_tenants_file() {
+    let stage = stage().await;
+    let (alice, bob) = (stage.alice(), stage.bob());
+    let file = alice
+        .make_id("/v1/files", json!("acme-canary"), "/id")
+        .await;
+    let image = json!({"type": "image", "source": {"type": "file", "file_id": file}});
+    let within = json!({"type": "document", "source": {"type": "content", "content": [image]}});
+    let result =
+        |block: &Value| json!({"type": "tool_result", "tool_use_id": "t", "content": [block]});
+    let upload = json!({"type": "container_upload", "file_id": file});
+    for block in [&image, &within, &result(&image), &result(&within), &upload] {
+        let params = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": [block]}]});
+        let batch = json!({"requests": [{"custom_id": "c", "params": params}]});
+        for (target, body) in [
+            ("/v1/messages", &params),
+            ("/v1/messages/count_tokens", &params),
+            ("/v1/messages/batches", &batch),
+        ] {
+            let foreign = bob.post(target, body.clone()).await;
+            assert_eq!(foreign.status, 404, "{target} {body}: {foreign:?}");
+        }
+        alice.make("/v1/messages", params).await;
+    }
+}
