@@ -152,6 +152,7 @@ pub(super) fn task_rule() -> ResourceRule {
         form: IdForm::Exact,
         claim: false,
         optional: true,
+        objects: false,
         access: Access {
             scope: OwnerScope::User,
             unless_roles: Vec::new(),

@@ -176,6 +176,7 @@ fn ids<'call>(
                 Found::Null => continue,
                 // `"conversation": "c-1"` and `"conversation": {"id": "c-1"}` are one thing to
                 // backends, and a rule for it names both places.
+                Found::Other if rule.objects => continue,
                 Found::Other if has_deeper_value(rule, place, &values)? => continue,
                 Found::Other => {
                     let detail = format!("the id of a {} is no text", rule.kind);

@@ -67,6 +67,8 @@ pub struct ResourceRule {
     pub claim: bool,
     /// A request without an id passes.
     pub optional: bool,
+    /// What is no text where an id may be (an object of settings, say) is none, and passes.
+    pub objects: bool,
     /// Who reaches it.
     pub access: Access,
 }

@@ -200,3 +200,34 @@ async fn the_organisation_is_closed() {
     ];
     stage().await.closed(&pages).await;
 }
+
+#[tokio::test]
+async fn no_input_of_a_response_reads_another_tenants_file_or_container() {
+    let stage = stage().await;
+    let (alice, bob) = (stage.alice(), stage.bob());
+    let file = alice
+        .make_id("/v1/files", json!("acme-canary"), "/id")
+        .await;
+    let made = alice
+        .make("/v1/responses", json!({"model": "m", "input": "code"}))
+        .await;
+    let container = made["output"][0]["container_id"].as_str().unwrap();
+    let tool = |container: Value| json!([{"type": "code_interpreter", "container": container}]);
+    let image = json!({"type": "computer_screenshot", "file_id": file});
+    for body in [
+        json!({"input": [{"type": "computer_call_output", "call_id": "c", "output": image}]}),
+        json!({"input": "x", "tools": [{"type": "image_generation", "input_image_mask": {"file_id": file}}]}),
+        json!({"input": "x", "tools": tool(json!(container))}),
+        json!({"input": "x", "tools": tool(json!([container]))}),
+        json!({"input": "x", "tools": tool(json!({"type": "auto", "file_ids": [file]}))}),
+        json!({"input": "x", "tools": [{"type": "shell", "environment": {"type": "container_reference", "container_id": container}}]}),
+    ] {
+        for target in ["/v1/responses", "/v1/responses/input_tokens"] {
+            let foreign = bob.post(target, body.clone()).await;
+            assert_eq!(foreign.status, 404, "{body}: {foreign:?}");
+        }
+        alice.make("/v1/responses", body).await;
+    }
+    let fresh = json!({"input": "x", "tools": tool(json!({"type": "auto"}))});
+    bob.make("/v1/responses", fresh).await;
+}

@@ -128,6 +128,7 @@ async fn respond(State(api): State<Arc<Api>>, body: String) -> Response {
     said.as_array_mut().unwrap().push(body["input"].clone());
     let response = json!({
         "object": "response", "said": said, "user": body["user"],
+        "output": [{"type": "code_interpreter_call", "container_id": id("cntr_")}],
         "usage": {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2},
     });
     let response = keep(&api.responses, "resp_", response);

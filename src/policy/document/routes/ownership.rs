@@ -60,6 +60,7 @@ impl OwnershipKeys {
             form: IdForm::Exact,
             claim: false,
             optional: true,
+            objects: false,
             access,
         });
         if !fields.has("errors") {
@@ -155,6 +156,7 @@ fn resource(table: &Fields<'_>, path: Option<&Located<Arc<str>>>) -> Option<Reso
         form: form(table),
         claim: table.flag("claim", false),
         optional: table.flag("optional", false),
+        objects: table.flag("objects", false),
         access: access(table),
         kind: kind?.value,
         ids: bare(ids),
