@@ -132,3 +132,15 @@ async fn no_block_at_any_depth_reads_another_tenants_file() {
         alice.make("/v1/messages", params).await;
     }
 }
+
+#[tokio::test]
+async fn a_page_behind_another_tenants_file_is_one_behind_nothing() {
+    let stage = stage().await;
+    let (alice, bob) = (stage.alice(), stage.bob());
+    let file = alice.make_id("/v1/files", json!("x"), "/id").await;
+    for cursor in ["after_id", "before_id"] {
+        let target = format!("/v1/files?{cursor}={file}");
+        assert_eq!(bob.get(&target).await.status, 404, "{cursor}");
+        alice.read(&target).await;
+    }
+}

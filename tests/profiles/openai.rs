@@ -231,3 +231,17 @@ async fn no_input_of_a_response_reads_another_tenants_file_or_container() {
     let fresh = json!({"input": "x", "tools": tool(json!({"type": "auto"}))});
     bob.make("/v1/responses", fresh).await;
 }
+
+#[tokio::test]
+async fn a_page_behind_another_tenants_file_is_one_behind_nothing() {
+    let stage = stage().await;
+    let (alice, bob) = (stage.alice(), stage.bob());
+    let file = alice.make_id("/v1/files", json!("x"), "/id").await;
+    for cursor in ["after", "before", "AFTER", "%61fter"] {
+        let target = |id: &str| format!("/v1/files?{cursor}={id}");
+        let foreign = bob.get(&target(&file)).await;
+        assert_eq!(foreign.status, 404, "{cursor}: {foreign:?}");
+        assert_eq!(bob.get(&target(&never(&file))).await.status, 404);
+    }
+    alice.read(&format!("/v1/files?after={file}")).await;
+}
