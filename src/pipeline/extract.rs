@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use super::Call;
 use super::admit::is_coded;
 use super::canonical::{CanonicalTarget, decode_segment};
+use super::identity_headers;
 use super::rewrite::FormBody;
 use crate::decision::{Denial, DenialCode};
 use crate::inspect::json::{self, Limits, Scalar};
@@ -58,9 +59,9 @@ impl<'call> Source<'call, '_> {
             Extractor::Header(name) => self
                 .call
                 .headers
-                .get_all(name.as_str())
                 .iter()
-                .map(|value| match value.to_str() {
+                .filter(|(sent, _)| identity_headers::spells(sent, name))
+                .map(|(_, value)| match value.to_str() {
                     Ok(text) => Ok(Found::Text(Cow::Borrowed(text))),
                     Err(_not_ascii) => {
                         let detail = format!("the header `{name}` is not visible ASCII");

@@ -280,3 +280,21 @@ async fn a_record_names_the_resource_and_why_it_was_refused() {
     assert_eq!(decisions[0], (&"permit".into(), &"ok".into()));
     assert_eq!(decisions[1], (&"deny".into(), &"not_found".into()));
 }
+
+#[tokio::test]
+async fn an_id_under_an_alias_of_its_header_is_not_overlooked() {
+    const HERS: &str = "5f0c3f2e-9a77-4b53-9c1c-0b9d6b6f8a11";
+    const HIS: &str = "6e0b7f0a-1111-4222-8333-944444444444";
+    let backend = RecordingBackend::ok().await;
+    let stage = Stage::start(backend.url(), ROUTES).await;
+    let (alice, bob) = (stage.alice(), stage.bob());
+    for alias in ["X-Note", "X_Note", "x.note", "HTTP_X_NOTE"] {
+        let hers = stage
+            .ask_with(&alice, "POST", "/notes", &[(alias, HERS)], "")
+            .await;
+        assert_eq!(hers.status, 200, "{alias}");
+        let both = [("X-Note", HIS), (alias, HERS)];
+        let theirs = stage.ask_with(&bob, "POST", "/notes", &both, "").await;
+        assert_eq!(theirs.status, 404, "{alias}");
+    }
+}
