@@ -66,7 +66,7 @@ impl Question {
         let harmless = *method == Method::GET
             || *method == Method::HEAD
             || *method == Method::OPTIONS
-            || (certain && *method == Method::DELETE);
+            || (certain && *method == Method::DELETE && is_named_by_path(denied));
         if harmless && !claims(route, denied) {
             return Self::itself(method, target, route, denied);
         }
@@ -277,6 +277,14 @@ fn claims(route: &RoutePolicy, denied: &[NamedResource]) -> bool {
         .resources
         .iter()
         .any(|rule| rule.claim && denied.iter().any(|one| one.kind == rule.kind))
+}
+
+/// Whether all of them stand in the path. Beside an id in the query there may be others that are the
+/// caller's own, and a deletion of those is one.
+fn is_named_by_path(denied: &[NamedResource]) -> bool {
+    denied
+        .iter()
+        .all(|one| matches!(one.place, Extractor::Path(_)))
 }
 
 /// Routes that tell of a resource, in the order in which they are asked: the same path first, then

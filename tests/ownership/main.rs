@@ -26,4 +26,5 @@ mod minted;
 mod noninterference;
 mod oracle;
 mod pages;
+mod probes;
 mod rewriting;

@@ -34,13 +34,15 @@ pub struct Impossible {
     pub text: String,
     /// How many of its bits are chance.
     pub bits: u32,
+    /// Whether every backend reads it as one name: no list of several, no pattern and no range.
+    pub is_one: bool,
 }
 
 impl Impossible {
     /// Whether the id can be meant for nothing that exists even by accident (RFC 9562 section 6.9
     /// asks as much of a UUID).
     pub fn is_certain(&self) -> bool {
-        self.bits >= 90
+        self.is_one && self.bits >= 90
     }
 }
 
@@ -57,6 +59,7 @@ pub(super) fn in_place_of(id: &str, variant: u64, secret: &Secret) -> Impossible
         return Impossible {
             text: other.text(),
             bits: 120,
+            is_one: true,
         };
     }
     if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -71,6 +74,7 @@ fn number(id: &str, draw: &mut Draw) -> Impossible {
         return Impossible {
             text: (2_000_000_000 + draw.below(147_483_647)).to_string(),
             bits: 27,
+            is_one: true,
         };
     }
     let text: String = id
@@ -86,6 +90,7 @@ fn number(id: &str, draw: &mut Draw) -> Impossible {
     Impossible {
         bits: tenths(text.len() - 1, 33),
         text,
+        is_one: true,
     }
 }
 
@@ -121,9 +126,19 @@ fn drawn(id: &str, draw: &mut Draw) -> Impossible {
         }
     }
     Impossible {
-        text,
         bits: bits / 10,
+        is_one: is_one(&text),
+        text,
     }
+}
+
+/// Whether a text is the name of one thing everywhere. Some backends take `1,2` for two names, `*`
+/// for all of them and `100-200` for what lies between: chance in each part makes the whole unlikely,
+/// and the parts not at all.
+fn is_one(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+        && text.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
 fn tenths(places: usize, worth: u32) -> u32 {
@@ -218,8 +233,18 @@ mod tests {
 
     #[test]
     fn a_short_name_is_made_longer_until_nobody_can_have_it() {
-        for id in ["", "a", "s-1", "ab_c", "日本"] {
+        for id in ["", "a", "s-1", "ab_c"] {
             assert!(made(id).is_certain(), "{id:?}: {:?}", made(id));
+        }
+        assert!(made("日本").bits >= 90);
+    }
+
+    #[test]
+    fn what_some_backend_reads_as_several_names_is_not_certain_to_name_nothing() {
+        let digits = "1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9";
+        let range = "100000000000000-999999999999999";
+        for id in [digits, range, "*,a", "logs-*", "a|b", "a b", "a，b"] {
+            assert!(!made(id).is_certain(), "{id:?}: {:?}", made(id));
         }
     }
 

@@ -1,0 +1,90 @@
+//! What the gate asks a backend in place of a denied request changes nothing there.
+
+use std::sync::{Arc, Mutex};
+
+use crate::stage::Stage;
+use crate::support::recording_backend::{Answer, Recorded, RecordingBackend};
+
+const ROUTES: &str = r#"
+[[routes]]
+name = "task.create"
+upstream = "backend"
+methods = ["POST"]
+path = "/tasks"
+creates = { kind = "task", id = "body:/id" }
+
+[[routes]]
+name = "task"
+upstream = "backend"
+methods = ["GET", "HEAD", "DELETE"]
+path = "/tasks/{id}"
+resource = { kind = "task", id = "path:id" }
+deletes = true
+
+[[routes]]
+name = "task.clear"
+upstream = "backend"
+methods = ["DELETE"]
+path = "/clear"
+resource = { kind = "task", id = "query:id" }
+deletes = true
+"#;
+
+/// A backend that takes `1,2` for two tasks and `*` for all of them, as several do.
+fn of_lists(tasks: &Arc<Mutex<Vec<String>>>, request: &Recorded) -> Answer {
+    if request.method() == "POST" {
+        let id = String::from_utf8(request.body.content.clone()).unwrap();
+        tasks.lock().unwrap().push(id.clone());
+        return Answer::json(201, &format!("{{\"id\":\"{id}\"}}"));
+    }
+    let target = request.target();
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    let mut names: Vec<&str> = query
+        .split('&')
+        .filter_map(|pair| pair.strip_prefix("id="))
+        .collect();
+    names.extend(
+        path.strip_prefix("/tasks/")
+            .into_iter()
+            .flat_map(|ids| ids.split(',')),
+    );
+    let mut tasks = tasks.lock().unwrap();
+    let before = tasks.len();
+    let is_named = |id: &String| names.contains(&"*") || names.contains(&id.as_str());
+    let any = tasks.iter().any(is_named);
+    if request.method() == "DELETE" {
+        tasks.retain(|id| !is_named(id));
+        return match tasks.len() == before {
+            true => Answer::json(404, "{}"),
+            false => Answer::json(200, "{}"),
+        };
+    }
+    Answer::json(if any { 200 } else { 404 }, "{}")
+}
+
+#[tokio::test]
+async fn a_deletion_of_what_is_not_the_callers_deletes_nothing_at_a_backend_that_reads_lists() {
+    let tasks: Arc<Mutex<Vec<String>>> = Arc::default();
+    let known = Arc::clone(&tasks);
+    let backend = RecordingBackend::start(move |request| of_lists(&known, request)).await;
+    let stage = Stage::start(backend.url(), ROUTES).await;
+    let (alice, bob) = (stage.alice(), stage.bob());
+    for id in 0..10 {
+        stage.ask(&alice, "POST", "/tasks", id.to_string()).await;
+    }
+    stage.ask(&bob, "POST", "/tasks", "bobs-1").await;
+    let all = tasks.lock().unwrap().clone();
+    let digits = "1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9";
+    for target in [
+        "/tasks/*,a",
+        "/tasks/*",
+        &format!("/tasks/{digits}"),
+        "/clear?id=bobs-1&id=alices",
+    ] {
+        let answer = stage.ask(&bob, "DELETE", target, "").await;
+        assert_eq!(answer.status, 404, "{target}");
+        assert_eq!(*tasks.lock().unwrap(), all, "{target}");
+    }
+    let own = stage.ask(&bob, "DELETE", "/tasks/bobs-1", "").await;
+    assert_eq!((own.status, tasks.lock().unwrap().len()), (200, 10));
+}
