@@ -46,6 +46,7 @@ pub struct Trail {
     trace: Option<TraceContext>,
     received: Timestamp,
     started: Instant,
+    due: Instant,
     method: Method,
     target: Vec<u8>,
     pub(super) revision: Option<Revision>,
@@ -84,6 +85,7 @@ impl Trail {
             trace: None,
             received,
             started,
+            due: started,
             method: Method::GET,
             target: Vec::new(),
             revision: None,
@@ -137,6 +139,23 @@ impl Trail {
     /// When the request arrived.
     pub fn started(&self) -> Instant {
         self.started
+    }
+
+    /// From now on the answer is waited for: the request is there whole, and nothing of its caller's
+    /// has to be waited for first.
+    pub fn is_due(&mut self) {
+        self.due = Instant::now();
+    }
+
+    /// Since when the answer is waited for: since the request's arrival, unless it came slowly.
+    pub fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// How long an answer that is ready was waited for.
+    pub fn kept_waiting(&self) -> Option<Duration> {
+        let ready = self.started.checked_add(self.took?)?;
+        Some(ready.saturating_duration_since(self.due))
     }
 
     /// The route, once found.

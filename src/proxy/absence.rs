@@ -78,8 +78,8 @@ impl Exchanger {
             .recall(&kind, key, &asked, exchange.gate().now());
         let variant = match recall {
             Recall::Answer(answer) => {
-                let arrival = exchange.trail().started();
-                let waited = watching(session, self.absences.wait(key, arrival)).await?;
+                let due = exchange.trail().due();
+                let waited = watching(session, self.absences.wait(key, due)).await?;
                 say(session, exchange, answer).await?;
                 self.said(exchange, &waited);
                 return Ok(());
@@ -120,7 +120,7 @@ impl Exchanger {
             _ => about,
         };
         say(session, exchange, about).await?;
-        if let Some(took) = exchange.trail().took() {
+        if let Some(took) = exchange.trail().kept_waiting() {
             self.absences.observe(key, took);
         }
         Ok(())
@@ -222,8 +222,8 @@ impl Exchanger {
     ) -> Result<(), Broken> {
         let route = absence.route();
         let method = session.req_header().method.clone();
-        let arrival = exchange.trail().started();
-        let waited = watching(session, self.absences.wait((&route.name, &method), arrival)).await?;
+        let due = exchange.trail().due();
+        let waited = watching(session, self.absences.wait((&route.name, &method), due)).await?;
         let Some(stated) = &route.not_found else {
             return Err(Broken::Refused(DenialCode::NotFound.into()));
         };
@@ -246,13 +246,15 @@ impl Exchanger {
     }
 }
 
-/// Takes note of how long it took to pass on that something is not there.
+/// Takes note of how long it took to pass on that something is not there. How slowly a request came
+/// is its caller's doing, and none of the backend's: counted in, one caller could keep all others
+/// waiting.
 pub(super) fn observe(absences: &Absences, trail: &Trail) {
     let absent = matches!(trail.upstream_status(), Some(404 | 410));
     let route = trail
         .route()
         .filter(|route| absent && route.names_resources());
-    if let (Some(route), Some(took)) = (route, trail.took()) {
+    if let (Some(route), Some(took)) = (route, trail.kept_waiting()) {
         absences.observe((&route.name, trail.method()), took);
     }
 }

@@ -90,9 +90,9 @@ impl ProxyHttp for Callbacks {
         exchange: &mut Self::CTX,
     ) -> pingora::Result<()> {
         let admission = admission_of(exchange)?;
-        exchange
-            .trail_mut()
-            .count_in(body.as_ref().map_or(0, Bytes::len));
+        let trail = exchange.trail_mut();
+        trail.count_in(body.as_ref().map_or(0, Bytes::len));
+        trail.is_due();
         let refusal = if exchange.trail().bytes_in() > admission.body_limit() {
             DenialCode::BodyTooLarge
         } else if !in_conversation(session)

@@ -247,7 +247,10 @@ impl Carrier {
                 deadline: self.pace.whole,
             };
             match body::discard(session, declared_length(session), bounds).await {
-                Ok(bytes) => exchange.trail_mut().count_in(bytes),
+                Ok(bytes) => {
+                    exchange.trail_mut().count_in(bytes);
+                    exchange.trail_mut().is_due();
+                }
                 Err(refusal) => return respond::refuse(session, exchange, &refusal).await,
             }
         }
@@ -274,6 +277,7 @@ impl Carrier {
         let length = declared_length(session);
         let body = body::capture(session, length, bounds, &self.exchanger.budget).await?;
         exchange.trail_mut().count_in(body.bytes.len());
+        exchange.trail_mut().is_due();
         Ok(body)
     }
 

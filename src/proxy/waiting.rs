@@ -41,7 +41,10 @@ impl Carrier {
             }
         };
         match turn {
-            Ok(turn) => exchange.take_turn(turn),
+            Ok(turn) => {
+                exchange.take_turn(turn);
+                exchange.trail_mut().is_due();
+            }
             Err(denial) => return Ok(Err(denial.into())),
         }
         let head = session.req_header();

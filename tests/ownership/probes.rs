@@ -1,8 +1,11 @@
-//! What the gate asks a backend in place of a denied request changes nothing there.
+//! What the gate asks a backend in place of a denied request changes nothing there, and nobody can
+//! make it slow for others.
 
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use crate::stage::Stage;
+use crate::support::raw_client::{self, RawClient};
 use crate::support::recording_backend::{Answer, Recorded, RecordingBackend};
 
 const ROUTES: &str = r#"
@@ -87,4 +90,35 @@ async fn a_deletion_of_what_is_not_the_callers_deletes_nothing_at_a_backend_that
     }
     let own = stage.ask(&bob, "DELETE", "/tasks/bobs-1", "").await;
     assert_eq!((own.status, tasks.lock().unwrap().len()), (200, 10));
+}
+
+#[tokio::test]
+async fn who_sends_slowly_keeps_no_other_tenant_waiting_for_what_is_not_there() {
+    let backend = RecordingBackend::start(|_| Answer::json(404, "{}")).await;
+    let stage = Stage::start(backend.url(), ROUTES).await;
+    let (alice, bob) = (stage.alice(), stage.bob());
+    let mut slow = Vec::new();
+    for turn in 0..70 {
+        let target = format!("/tasks/nobodys?turn={turn}");
+        let authorization = bob.authorization.as_str();
+        let fields = [("Authorization", authorization), ("Content-Length", "2")];
+        let mut client = RawClient::connect(stage.gate.address()).await;
+        client
+            .send(raw_client::request("GET", &target, &fields, b""))
+            .await;
+        slow.push(client);
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    for client in &mut slow {
+        client.send("{}").await;
+        assert_eq!(client.read_response().await.status, 404);
+    }
+    // The first two teach; the others are answered from memory.
+    for _ in 0..6 {
+        let start = Instant::now();
+        let answer = stage.ask(&alice, "GET", "/tasks/nobodys", "").await;
+        assert_eq!(answer.status, 404);
+        let took = start.elapsed();
+        assert!(took < Duration::from_secs(1), "Alice waited {took:?}");
+    }
 }

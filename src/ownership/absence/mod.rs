@@ -173,13 +173,13 @@ impl Absences {
     }
 
     /// An answer of the backend, which says that something is not there, was ready to be sent so
-    /// long after its request had arrived.
+    /// long after its request was there whole.
     pub fn observe(&self, route: (&Arc<str>, &Method), took: Duration) {
         self.pace(route).observe(took);
     }
 
-    /// Returns when the backend would have answered a request that arrived at `arrival`; at once
-    /// where nothing is known of how long it takes.
+    /// Returns when the backend would have answered a request that was there whole at `arrival`; at
+    /// once where nothing is known of how long it takes.
     pub async fn wait(&self, route: (&Arc<str>, &Method), arrival: Instant) -> Waited {
         let took = self.pace(route).draw(&mut self.draw(b"pace"));
         match took.and_then(|took| arrival.checked_add(took)) {

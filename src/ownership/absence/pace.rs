@@ -11,8 +11,8 @@ const MOST: usize = 64;
 /// Fewest that say how long it takes.
 const FEWEST: usize = 8;
 
-/// How long the latest answers of one route took, from the arrival of the request to the head of
-/// the answer.
+/// How long the latest answers of one route took, from the end of the request to the head of the
+/// answer.
 #[derive(Debug, Default)]
 pub(super) struct Pace(Mutex<Ring>);
 
