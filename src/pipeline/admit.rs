@@ -374,7 +374,9 @@ fn declared_elsewhere<'call>(
         for value in source.values(extractor)? {
             match value {
                 Found::Text(tenant) => values.push(tenant),
-                Found::Null | Found::Other => return Err(DenialCode::TenantInvalid.into()),
+                Found::Null | Found::Container | Found::Other => {
+                    return Err(DenialCode::TenantInvalid.into());
+                }
             }
         }
     }

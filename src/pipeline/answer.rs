@@ -177,7 +177,9 @@ impl Admission {
                             minted += 1;
                         }
                         Found::Null => {}
-                        Found::Other => return Err(self.unreadable("has an id that is no text")),
+                        Found::Container | Found::Other => {
+                            return Err(self.unreadable("has an id that is no text"));
+                        }
                     }
                 }
             }

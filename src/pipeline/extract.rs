@@ -31,6 +31,8 @@ pub(super) enum Found<'call> {
     Text(Cow<'call, str>),
     /// `null`.
     Null,
+    /// An array or object: what is meant may stand deeper.
+    Container,
     /// Neither a text nor a whole number: nothing that could be an id.
     Other,
 }
@@ -121,7 +123,8 @@ pub(super) fn found(value: Scalar) -> Found<'static> {
             Found::Text(Cow::Owned(digits))
         }
         Scalar::Null => Found::Null,
-        Scalar::Number(_) | Scalar::Bool(_) | Scalar::Container => Found::Other,
+        Scalar::Container => Found::Container,
+        Scalar::Number(_) | Scalar::Bool(_) => Found::Other,
     }
 }
 
@@ -137,7 +140,7 @@ mod tests {
             assert_eq!(number(text), Found::Other, "{text}");
         }
         assert_eq!(found(Scalar::Null), Found::Null);
-        assert_eq!(found(Scalar::Container), Found::Other);
+        assert_eq!(found(Scalar::Container), Found::Container);
         assert_eq!(found(Scalar::Bool(true)), Found::Other);
     }
 }

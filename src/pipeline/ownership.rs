@@ -170,15 +170,16 @@ fn ids<'call>(
 ) -> Result<Vec<NamedResource>, Denial> {
     let mut found = Vec::new();
     for place in &rule.ids {
-        for value in values(place)? {
+        let values_there = values(place)?;
+        let whole = holds_deeper_values(rule, place, &values_there, &values)?;
+        for value in values_there {
             let text = match value {
                 Found::Text(text) => text,
                 Found::Null => continue,
                 // `"conversation": "c-1"` and `"conversation": {"id": "c-1"}` are one thing to
                 // backends, and a rule for it names both places.
-                Found::Other if rule.objects => continue,
-                Found::Other if has_deeper_value(rule, place, &values)? => continue,
-                Found::Other => {
+                Found::Container if whole || rule.objects => continue,
+                Found::Container | Found::Other => {
                     let detail = format!("the id of a {} is no text", rule.kind);
                     return Err(Denial::because(DenialCode::RequestRejected, detail));
                 }
@@ -203,13 +204,16 @@ fn ids<'call>(
     Ok(found)
 }
 
-/// Whether another place of the rule leads into what stands at `place`, and to a value there.
-fn has_deeper_value<'call>(
+/// Whether other places of the rule lead into each array or object at `place`, and to a value there.
+/// One that has none could be read in a way that no place says.
+fn holds_deeper_values<'call>(
     rule: &ResourceRule,
     place: &Extractor,
+    there: &[Found<'call>],
     values: &impl Fn(&Extractor) -> Result<Vec<Found<'call>>, Denial>,
 ) -> Result<bool, Denial> {
-    let Extractor::Body(outer) = place else {
+    let containers = there.iter().filter(|it| **it == Found::Container).count();
+    let (Extractor::Body(outer), 1..) = (place, containers) else {
         return Ok(false);
     };
     for other in &rule.ids {
@@ -217,7 +221,7 @@ fn has_deeper_value<'call>(
             other,
             Extractor::Body(inner) if inner.len() > outer.len() && inner.starts_with(outer)
         );
-        if deeper && !values(other)?.is_empty() {
+        if deeper && values(other)?.len() >= containers {
             return Ok(true);
         }
     }

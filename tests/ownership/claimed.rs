@@ -34,6 +34,20 @@ path = "/notes"
 resource = { kind = "note", id = ["body:/note", "body:/notes/*", "header:x-note", "query:note"], claim = true, as = "uuid" }
 
 [[routes]]
+name = "talks"
+upstream = "backend"
+methods = ["POST"]
+path = "/talks"
+resource = { kind = "talk", id = ["body:/talks/*", "body:/talks/*/id"], claim = true }
+
+[[routes]]
+name = "search"
+upstream = "backend"
+methods = ["POST"]
+path = "/search"
+resource = { kind = "talk", id = "body:/ids/*", optional = true }
+
+[[routes]]
 name = "private"
 upstream = "backend"
 methods = ["POST"]
@@ -296,5 +310,53 @@ async fn an_id_under_an_alias_of_its_header_is_not_overlooked() {
         let both = [("X-Note", HIS), (alias, HERS)];
         let theirs = stage.ask_with(&bob, "POST", "/notes", &both, "").await;
         assert_eq!(theirs.status, 404, "{alias}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_beside_one_that_stands_deeper_is_not_overlooked() {
+    let backend = RecordingBackend::ok().await;
+    let stage = Stage::start(backend.url(), ROUTES).await;
+    let (alice, bob) = (stage.alice(), stage.bob());
+    let json = [("Content-Type", "application/json")];
+    let ask = async |caller, body: &str| {
+        let answer = stage.ask_with(caller, "POST", "/talks", &json, body);
+        answer.await.status
+    };
+    assert_eq!(ask(&alice, r#"{"talks":[17,{"id":"t-1"}]}"#).await, 200);
+    for body in [
+        r#"{"talks":[{"id":"his"},17.0]}"#,
+        r#"{"talks":[{"id":"his"},true]}"#,
+        r#"{"talks":[{"id":"his"},["t-1"]]}"#,
+        r#"{"talks":[{"id":"his"},{"id":["t-1"]}]}"#,
+    ] {
+        assert_eq!(ask(&bob, body).await, 400, "{body}");
+    }
+    assert_eq!(ask(&bob, r#"{"talks":[{"id":"his"},"t-1"]}"#).await, 404);
+    assert_eq!(ask(&bob, r#"{"talks":[{"id":"his"},"his-2"]}"#).await, 200);
+}
+
+#[tokio::test]
+async fn an_id_where_a_list_should_be_is_not_overlooked() {
+    let backend = RecordingBackend::ok().await;
+    let stage = Stage::start(backend.url(), ROUTES).await;
+    let json = [("Content-Type", "application/json")];
+    let bob = stage.bob();
+    let ask = async |body: &str| {
+        let answer = stage.ask_with(&bob, "POST", "/search", &json, body);
+        answer.await.status
+    };
+    for body in [r#"{"ids":"t-1"}"#, r#"{"ids":17}"#, r#"{"ids":["t-1"]}"#] {
+        assert_eq!(ask(body).await, 404, "{body}");
+    }
+    for body in [
+        r#"{"ids":{"0":"t-1"}}"#,
+        r#"{"ids":{"t-1":true}}"#,
+        r#"{"ids":true}"#,
+    ] {
+        assert_eq!(ask(body).await, 400, "{body}");
+    }
+    for body in ["{}", r#"{"ids":null}"#, r#"{"ids":[]}"#] {
+        assert_eq!(ask(body).await, 200, "{body}");
     }
 }

@@ -60,7 +60,9 @@ pub enum Scalar {
 /// Every value the pointer leads to, in the order of the document.
 ///
 /// `pointer` holds unescaped reference tokens (RFC 6901 section 3). `*` stands for every element of
-/// an array; in an object it is a name like any other. No token at all is the whole document.
+/// an array; in an object it is a name like any other. As the last token it also stands for a value
+/// that is no array: many readers take that for the only element. No token at all is the whole
+/// document.
 ///
 /// # Errors
 /// The document is no JSON text, is ambiguous, or exceeds a limit.

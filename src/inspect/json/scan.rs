@@ -44,6 +44,13 @@ impl<'text> Scanner<'text> {
 
     pub(super) fn value(&mut self, path: Path<'_>) -> Result<(), JsonFault> {
         self.skip_blanks();
+        // Readers that want a list take what is no list for its only element.
+        let path = match (path, self.rest.first()) {
+            (Some([every]), Some(first)) if every == "*" && !matches!(first, b'[' | b'n') => {
+                Some([].as_slice())
+            }
+            (path, _) => path,
+        };
         let wanted = path.is_some_and(<[String]>::is_empty);
         match self.rest.first() {
             Some(b'{') => self.nested(wanted, |scanner| scanner.object(path)),

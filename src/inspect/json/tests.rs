@@ -48,7 +48,10 @@ fn a_star_is_every_element_of_an_array() {
     let document = r#"{"items": [{"t": "a"}, {"x": 1}, {"t": "b"}, [{"t": "c"}]], "*": "name"}"#;
     assert_eq!(find(document, "/items/*/t"), Ok(vec![text("a"), text("b")]));
     assert_eq!(find(document, "/items/*/*/t"), Ok(vec![text("c")]));
-    assert_eq!(find(document, "/*"), Ok(vec![text("name")]));
+    assert_eq!(find(document, "/*/x"), Ok(vec![]), "a name like any other");
+    assert_eq!(find(document, "/*"), Ok(vec![Scalar::Container]));
+    assert_eq!(find(r#"{"a": "t"}"#, "/a/*"), Ok(vec![text("t")]));
+    assert_eq!(find(r#"{"a": null, "b": []}"#, "/a/*"), Ok(vec![]));
 }
 
 #[test]

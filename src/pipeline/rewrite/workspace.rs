@@ -31,7 +31,7 @@ pub(super) fn hold(paths: Vec<Found<'_>>, own: &str) -> Result<(), Denial> {
         let inside = match &path {
             Found::Text(path) => stays_inside(path, own),
             Found::Null => true,
-            Found::Other => false,
+            Found::Container | Found::Other => false,
         };
         if !inside {
             return Err(rejected("a path leads out of the caller's workspace"));
