@@ -6,7 +6,7 @@ use http::Method;
 
 use super::admission::Admission;
 use super::ownership::NamedResource;
-use super::question::{Question, named_by_path};
+use super::question::Question;
 use crate::policy::{Revision, RoutePolicy};
 
 /// A request that names what does not exist for its caller.
@@ -19,19 +19,6 @@ pub struct Absence {
 }
 
 impl Absence {
-    /// What a request names whose answer turned out to be another's: its resources, or what its path
-    /// names where the route says of none. `None` where it names nothing.
-    pub fn behind(admission: &Arc<Admission>, came: &str) -> Option<Self> {
-        let denied = match admission.resources.as_slice() {
-            [] => named_by_path(&admission.route, admission.target().unwrap_or(came)),
-            resources => resources.to_vec(),
-        };
-        (!denied.is_empty()).then(|| Self {
-            admission: Arc::clone(admission),
-            denied,
-        })
-    }
-
     /// The route that was asked.
     pub fn route(&self) -> &Arc<RoutePolicy> {
         &self.admission.route

@@ -4,15 +4,18 @@
 //! leaves an owner of something nobody heard of, never an id without its owner.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 
+use super::absence::Absence;
 use super::admission::Admission;
 use super::admit::is_coded;
 use super::canonical::decode_segment;
 use super::extract::{Found, found};
 use super::ownership::{key, may_reach, owner, unavailable};
+use super::question::named_by_path;
 use crate::decision::{DenialCode, Failure, FailureCode, Refusal};
 use crate::identity::Principal;
 use crate::inspect::json::{self, Limits, Scalar};
@@ -135,6 +138,43 @@ impl Admission {
             Some(body) => Answer { body, ..answer },
             None => answer,
         }
+    }
+
+    /// Whether a request by `method` reads what the route's guard has to see.
+    pub fn is_guarded_reading(&self, method: &Method) -> bool {
+        let reads = *method == Method::GET || *method == Method::HEAD;
+        reads && !self.route.guard_tenant.is_empty()
+    }
+
+    /// The method to ask the backend by. A guard has to see what a HEAD leaves out.
+    pub fn asks_by(&self, method: &Method) -> Method {
+        match self.route.list.is_none() && self.is_guarded_reading(method) {
+            true => Method::GET,
+            false => method.clone(),
+        }
+    }
+
+    /// What is answered where a reading, which came by this method and target, brought what is
+    /// another's: that nothing of this name is there. The name is the ids of the request, or what
+    /// its path says on a route that names none.
+    pub fn absent_after_all(
+        self: &Arc<Self>,
+        (method, came): (&Method, &str),
+        refusal: &Refusal,
+    ) -> Option<Absence> {
+        let foreign =
+            matches!(refusal, Refusal::Denied(denial) if denial.code == DenialCode::ForeignAnswer);
+        if !foreign || !self.is_guarded_reading(method) {
+            return None;
+        }
+        let denied = match self.resources.as_slice() {
+            [] => named_by_path(&self.route, self.target().unwrap_or(came)),
+            resources => resources.to_vec(),
+        };
+        (!denied.is_empty()).then(|| Absence {
+            admission: Arc::clone(self),
+            denied,
+        })
     }
 
     /// Holds JSON text of an answer against the route's guard.

@@ -46,10 +46,12 @@ pub(super) struct Sorted {
 }
 
 impl Admission {
-    /// Whether a field of the request goes on. What a list may be asked with is less than what
-    /// other things may be.
-    pub fn may_ask_with(&self, name: &HeaderName) -> bool {
-        self.route.list.is_none() || !fields::is_condition(name)
+    /// Whether a field of a request by `method` goes on. What a list, or a reading that is guarded,
+    /// may be asked with is less than what other things may be: what a condition or a range is
+    /// answered with tells of somebody's thing without naming its tenant.
+    pub fn may_ask_with(&self, method: &Method, name: &HeaderName) -> bool {
+        let judged = self.route.list.is_some() || self.is_guarded_reading(method);
+        !judged || !fields::is_condition(name)
     }
 
     /// Corrects the fields of an answer that comes in events, or of a list without content.

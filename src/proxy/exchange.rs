@@ -31,9 +31,9 @@ use super::memory_budget::MemoryBudget;
 use super::sift::answer_head;
 use super::upstreams::Destination;
 use super::{failures, forward, hop, respond, restore, tunnel};
-use crate::decision::{Denial, DenialCode, FailureCode, Refusal};
+use crate::decision::{Denial, FailureCode, Refusal};
 use crate::ownership::absence::Absences;
-use crate::pipeline::{Absence, Admission};
+use crate::pipeline::Admission;
 
 /// Interim answers (1xx) that are skipped before the exchange is given up.
 const MAX_INTERIM: usize = 8;
@@ -58,11 +58,6 @@ impl From<FailureCode> for Broken {
     fn from(code: FailureCode) -> Self {
         Self::Refused(code.into())
     }
-}
-
-/// Whether the backend answered with what belongs to another.
-fn is_foreign(refusal: &Refusal) -> bool {
-    matches!(refusal, Refusal::Denied(denial) if denial.code == DenialCode::ForeignAnswer)
 }
 
 /// What exchanges share.
@@ -97,13 +92,13 @@ impl Exchanger {
         match done {
             // A request that asks for no switch is answered.
             Ok(_) => Ok(()),
-            Err(Broken::Refused(refusal)) if is_foreign(&refusal) => {
-                let came = super::carrier::target_of(session.req_header()).unwrap_or_default();
-                let absence = Absence::behind(admission, came);
-                exchange.trail_mut().refused(&refusal);
-                match absence {
+            Err(Broken::Refused(refusal)) => {
+                let head = session.req_header();
+                let came = super::carrier::target_of(head).unwrap_or_default();
+                match admission.absent_after_all((&head.method, came), &refusal) {
                     Some(absence) => {
-                        // Boxed, because it is as rare as it should be.
+                        exchange.trail_mut().alerted(&refusal);
+                        // Boxed, because it is rare.
                         Box::pin(self.run_absent(to, session, exchange, &absence)).await
                     }
                     None => respond::refuse(session, exchange, &refusal).await,
@@ -151,6 +146,7 @@ impl Exchanger {
         if admission.is_upgrade() {
             tunnel::offer(&mut parts.headers, admission.route().reads_messages());
         }
+        parts.method = admission.asks_by(&parts.method);
         let pages = admission.pages(&parts.method, &parts.uri, self.answer_bytes);
         if let Some(pages) = pages {
             // Boxed, because most requests ask for no list.

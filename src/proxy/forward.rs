@@ -131,7 +131,7 @@ fn passes(name: &HeaderName, admission: &Admission, trail: &Trail) -> bool {
         Fate::Forward => {}
         Fate::Identity | Fate::ForwardingClaim | Fate::Override | Fate::HopByHop => return false,
     }
-    if !admission.may_ask_with(name) {
+    if !admission.may_ask_with(trail.method(), name) {
         return false;
     }
     if admission.header_changes().removes(name) {

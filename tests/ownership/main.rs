@@ -20,6 +20,7 @@ mod stage;
 mod absence;
 mod claimed;
 mod crash;
+mod guarded;
 mod lists;
 mod mcp;
 mod minted;
