@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, UnitWeighter};
+use tokio::sync::watch;
 
 use super::resource::{Owner, ResourceKey};
 use super::store::Day;
@@ -35,6 +36,8 @@ pub(super) struct OwnerCache {
     owners: Cache<Owner, Arc<Owner>>,
     /// Counts invalidations.
     moment: AtomicU64,
+    /// Tells of each, once it is done.
+    told: watch::Sender<()>,
 }
 
 /// What is remembered.
@@ -90,6 +93,7 @@ impl OwnerCache {
             ),
             owners: Cache::new(SHARED_OWNERS.min(capacity)),
             moment: AtomicU64::new(0),
+            told: watch::Sender::new(()),
         }
     }
 
@@ -100,6 +104,11 @@ impl OwnerCache {
     /// The present moment, to be asked before the store is.
     pub(super) fn moment(&self) -> Moment {
         Moment(self.moment.load(Ordering::Acquire))
+    }
+
+    /// Tells of what is removed from here on.
+    pub(super) fn removals(&self) -> watch::Receiver<()> {
+        self.told.subscribe()
     }
 
     /// Keeps an owner that the store named after `since`.
@@ -133,6 +142,7 @@ impl OwnerCache {
     pub(super) fn clear(&self) {
         self.moment.fetch_add(1, Ordering::AcqRel);
         self.entries.clear();
+        self.told.send_replace(());
     }
 
     /// How many resources are remembered.
@@ -190,6 +200,7 @@ impl Drop for Invalidation {
                 self.cache.entries.retain(|_, entry| entry.used >= *day);
             }
         }
+        self.cache.told.send_replace(());
     }
 }
 

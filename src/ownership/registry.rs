@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::cache::{Moment, OwnerCache};
 use super::page::{Cursor, Page};
 use super::resource::{Owner, Ownership, ResourceKey};
@@ -304,6 +306,11 @@ impl Registry {
     /// It can't.
     pub async fn probe(&self) -> Result<(), StateUnavailable> {
         self.store.probe().await
+    }
+
+    /// Tells whenever something may have lost its owner from here on.
+    pub fn removals(&self) -> watch::Receiver<()> {
+        self.cache.removals()
     }
 
     /// How many resources are in memory.

@@ -162,6 +162,34 @@ async fn settle(
     })
 }
 
+/// Whether the ids of an admitted request are the caller's still: the backend may give those of what
+/// is deleted to somebody else, and the next to claim one owns it.
+///
+/// # Errors
+/// `state_unavailable` where nobody can tell.
+pub(super) async fn held_still(
+    registry: &Registry,
+    route: &RoutePolicy,
+    principal: &Principal,
+    resources: &[NamedResource],
+) -> Result<bool, Refusal> {
+    let of_tasks = task_rule();
+    let (keys, rules): (Vec<ResourceKey>, Vec<&ResourceRule>) = resources
+        .iter()
+        .filter_map(|it| {
+            let mut rules = route.resources.iter();
+            let rule = rules.find(|rule| rule.kind == it.kind && rule.ids.contains(&it.place));
+            Some((it.key.clone()?, rule.unwrap_or(&of_tasks)))
+        })
+        .unzip();
+    let owners = registry.owners(&keys).await.map_err(unavailable)?;
+    Ok(owners.iter().zip(rules).all(|(owner, rule)| match owner {
+        Ownership::Owned(owner) => may_reach(owner, &rule.access, principal),
+        Ownership::Unknown => !rule.claim && route.unknown == UnknownResource::Pass,
+        Ownership::Retired => false,
+    }))
+}
+
 /// The ids that one rule finds in a request.
 fn ids<'call>(
     rule: &ResourceRule,

@@ -10,9 +10,10 @@ use http::Method;
 
 use super::canonical::CanonicalTarget;
 use super::generation::Generation;
+use super::ownership;
 use super::{Admission, Gate};
 use crate::clock::Timestamp;
-use crate::decision::{Denial, DenialCode};
+use crate::decision::{Denial, DenialCode, Refusal};
 use crate::identity::Principal;
 use crate::identity::renewal::{Entries, renewed};
 use crate::policy::{RouteMatch, RoutePolicy, authorize, tenant_status};
@@ -62,6 +63,25 @@ impl Gate {
         tenant_status(snapshot, principal.tenant())?;
         authorize(snapshot, route, &principal, method).decision?;
         Ok(until)
+    }
+
+    /// Asks again whose the things are that an admitted request names. They can be deleted while its
+    /// body comes, while it waits or while its answer goes on, and their ids be another's then.
+    ///
+    /// # Errors
+    /// `not_found` where one is not the caller's any more, `state_unavailable` where nobody can tell.
+    pub async fn still_held(&self, admission: &Admission) -> Result<(), Refusal> {
+        let Some(principal) = admission.principal.as_deref() else {
+            return Ok(());
+        };
+        if admission.resources.is_empty() {
+            return Ok(());
+        }
+        let (route, resources) = (&admission.route, &admission.resources);
+        match ownership::held_still(self.registry(), route, principal, resources).await? {
+            true => Ok(()),
+            false => Err(Denial::new(DenialCode::NotFound).into()),
+        }
     }
 }
 

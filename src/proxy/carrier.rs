@@ -139,6 +139,10 @@ impl Carrier {
                 .map(|()| own),
             Err(refusal) => Err(refusal),
         };
+        let own = match own {
+            Ok(own) => self.gate.still_held(&admission).await.map(|()| own),
+            Err(refusal) => Err(refusal),
+        };
         match own {
             Ok(None) => return Ok(false),
             Ok(Some(body)) => match self.upstreams.destination(admission.route()) {

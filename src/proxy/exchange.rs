@@ -158,6 +158,11 @@ impl Exchanger {
         exchange
             .trail_mut()
             .upstream_answered(answered.status.as_u16());
+        // What a request waited for is told to whoever owns the thing when it comes.
+        if let Err(refusal) = exchange.gate().still_held(admission).await {
+            self.let_go(to, upstream, false).await;
+            return Err(Broken::Refused(refusal));
+        }
         if answered.status == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(Some(Box::new(upstream)));
         }

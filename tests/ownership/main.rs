@@ -26,6 +26,7 @@ mod mcp;
 mod minted;
 mod noninterference;
 mod oracle;
+mod outlived;
 mod pages;
 mod probes;
 mod rewriting;
