@@ -176,7 +176,16 @@ fn may_spell(query: &str, name: &str) -> bool {
         || !query.is_ascii()
         || bytes
             .windows(name.len().max(1))
-            .any(|window| window.eq_ignore_ascii_case(name.as_bytes()))
+            .any(|window| same_or_mangled(window, name))
+}
+
+/// Whether these bytes are the name, in any case and with what PHP makes `_` of where it has one:
+/// `.`, a blank (`+` before it is decoded), and a `[` that nothing closes.
+fn same_or_mangled(bytes: &[u8], name: &str) -> bool {
+    bytes.len() == name.len()
+        && bytes.iter().zip(name.as_bytes()).all(|(byte, wanted)| {
+            byte.eq_ignore_ascii_case(wanted) || (*wanted == b'_' && b". +[".contains(byte))
+        })
 }
 
 /// One `name=value` between separators.
@@ -190,7 +199,7 @@ struct Piece<'query> {
 
 /// Whether a decoded name is `name` to some parser: whatever the case, after what parsers trim
 /// (blanks, controls, a `?` that `URLSearchParams` drops), up to what they cut at (NUL, `[`, `]`,
-/// `=`). `[name]` is a top-level member to some.
+/// `=`). `[name]` is a top-level member to some, and `a.b` is `a_b`.
 fn reads_as(decoded: &str, name: &str) -> bool {
     let skipped = |letter: char| letter.is_whitespace() || letter.is_control();
     let begun =
@@ -200,7 +209,12 @@ fn reads_as(decoded: &str, name: &str) -> bool {
         .next()
         .unwrap_or(begun)
         .trim_end_matches(skipped);
-    cut.eq_ignore_ascii_case(name) || (!cut.is_ascii() && folded(cut) == folded(name))
+    // A `[` that nothing closes is a part of the name, so that it is not cut at.
+    let uncut = begun.split(['\0', '=']).next().unwrap_or(begun);
+    let mangled = [cut, uncut.trim_end_matches(skipped)]
+        .iter()
+        .any(|it| same_or_mangled(it.as_bytes(), name));
+    mangled || cut.eq_ignore_ascii_case(name) || (!cut.is_ascii() && folded(cut) == folded(name))
 }
 
 /// Simple Unicode case folding: the Kelvin sign is a `k`, the long s an `s`.

@@ -48,6 +48,13 @@ path = "/search"
 resource = { kind = "talk", id = "body:/ids/*", optional = true }
 
 [[routes]]
+name = "page"
+upstream = "backend"
+methods = ["GET"]
+path = "/page"
+resource = { kind = "talk", id = "query:talk_id", optional = true }
+
+[[routes]]
 name = "private"
 upstream = "backend"
 methods = ["POST"]
@@ -359,4 +366,31 @@ async fn an_id_where_a_list_should_be_is_not_overlooked() {
     for body in ["{}", r#"{"ids":null}"#, r#"{"ids":[]}"#] {
         assert_eq!(ask(body).await, 200, "{body}");
     }
+}
+
+#[tokio::test]
+async fn a_parameter_with_a_dot_or_a_blank_for_its_underscore_is_not_overlooked() {
+    let backend = RecordingBackend::ok().await;
+    let stage = Stage::start(backend.url(), ROUTES).await;
+    for name in [
+        "talk_id",
+        "talk.id",
+        "talk+id",
+        "talk%20id",
+        "talk[id",
+        "Talk.Id[]",
+    ] {
+        let target = format!("/page?{name}=t-1");
+        let answer = stage.ask(&stage.bob(), "GET", &target, "").await;
+        assert_eq!(answer.status, 404, "{name}");
+    }
+    let other = stage
+        .ask(
+            &stage.bob(),
+            "GET",
+            "/page?talkid=x&talk-id=x&talk[id]=x&talk[idx=x",
+            "",
+        )
+        .await;
+    assert_eq!(other.status, 200, "names of other parameters");
 }
