@@ -292,7 +292,11 @@ fn fingerprint(parts: &Parts, absence: &Absence, question: &Question) -> Fingerp
     let shapes: Vec<String> = question
         .asked()
         .iter()
-        .map(|asked| Fingerprint::shape(&asked.value))
+        .map(|asked| match *question.method() {
+            // How long the content would be is all that a HEAD tells of an id it leaves out.
+            Method::HEAD => Fingerprint::exact_shape(&asked.value),
+            _ => Fingerprint::shape(&asked.value),
+        })
         .collect();
     let shape = |hole: usize| shapes.get(hole).map_or("", String::as_str);
     let target = question.target(shape);

@@ -122,3 +122,31 @@ async fn who_sends_slowly_keeps_no_other_tenant_waiting_for_what_is_not_there() 
         assert!(took < Duration::from_secs(1), "Alice waited {took:?}");
     }
 }
+
+#[tokio::test]
+async fn behind_a_head_the_length_is_that_of_the_asked_id() {
+    let backend = RecordingBackend::start(|request| {
+        let target = request.target();
+        let length = target.trim_start_matches("/tasks/").len() + 8;
+        match request.method().as_str() {
+            "HEAD" => Answer::head(404, &[("content-length", &length.to_string())]),
+            _ => Answer::new(404, &[], "x".repeat(length)),
+        }
+    })
+    .await;
+    let stage = Stage::start(backend.url(), ROUTES).await;
+    let bob = stage.bob();
+    for round in 0..16 {
+        let id = match round {
+            0..12 => "abcdefghijklmnop",
+            _ => "abcdefghijklmnopqrstuvwxyz",
+        };
+        let fields = [("Authorization", bob.authorization.as_str())];
+        let request = raw_client::request("HEAD", &format!("/tasks/{id}"), &fields, b"");
+        let mut client = RawClient::connect(stage.gate.address()).await;
+        client.send(request).await;
+        let answer = client.read_response_to_head().await;
+        let length = answer.header("content-length").unwrap();
+        assert_eq!(length, (id.len() + 8).to_string(), "round {round}");
+    }
+}

@@ -77,6 +77,12 @@ impl Fingerprint {
     pub fn shape(id: &str) -> String {
         impossible::shape(id)
     }
+
+    /// What an id has in common with those that are as long in every spelling.
+    pub fn exact_shape(id: &str) -> String {
+        let places = id.replace(|letter: char| letter.is_ascii_alphanumeric(), "x");
+        format!("{} {places:?}", impossible::shape(id))
+    }
 }
 
 /// How to answer.
