@@ -213,11 +213,8 @@ impl Admission {
             keep,
             total: 0,
         };
-        let owned = match sorted.listing.is_whole(said) {
-            true => 0,
-            false => self.total_owned(registry, principal, rule, &sorted).await?,
-        };
-        sorted.total = sorted.listing.total(sorted.kept(), owned, said);
+        let owned = self.total_owned(registry, principal, rule, &sorted).await?;
+        sorted.total = Listing::total(sorted.kept(), owned);
         Ok(sorted)
     }
 

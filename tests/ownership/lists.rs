@@ -161,6 +161,31 @@ async fn each_caller_gets_its_own_items_and_numbers() {
 }
 
 #[tokio::test]
+async fn a_total_does_not_tell_whether_something_of_anothers_matches_a_search() {
+    let lists = Lists::with_tasks().await;
+    let alice = lists.stage.alice();
+    for (target, with_bobs, without) in [
+        (
+            "/tasks?id=b1&page=2",
+            r#"{"tasks":[],"total":1}"#,
+            r#"{"tasks":[],"total":0}"#,
+        ),
+        (
+            "/tasks?status=running&limit=1",
+            r#"{"tasks":[{"id":"a1"}],"total":2}"#,
+            r#"{"tasks":[{"id":"a1"}],"total":1}"#,
+        ),
+    ] {
+        let mut told = Vec::new();
+        for body in [with_bobs, without] {
+            lists.will_answer(Answer::json(200, body));
+            told.push(lists.get(&alice, target).await.text());
+        }
+        assert_eq!(told[0], told[1], "{target}");
+    }
+}
+
+#[tokio::test]
 async fn a_total_of_other_pages_is_the_number_of_what_the_caller_owns() {
     let lists = Lists::with_tasks().await;
     let body = r#"{"tasks":[{"id":"a1"},{"id":"b1"}],"total":90}"#;

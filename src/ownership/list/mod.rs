@@ -10,10 +10,10 @@
 //! are looked at only on the way to what decides.
 //!
 //! **Totals.** A backend counts everybody's items. Taking off what left this page would still tell
-//! how many stand on the others, and change as other tenants come and go. So there are two numbers
-//! that may be said ([`Listing::total`]): where the page holds all that the backend counts, the number
-//! of items that stay; else the number of things the caller owns. The second is too high for a list
-//! that is filtered by more than its owner, never too low, and no other tenant can move it.
+//! how many stand on the others, and so would saying the exact number wherever a page holds all that
+//! the backend counts: a search that one thing of another's matches would be told from one that
+//! nothing matches. So the number of things the caller owns is said ([`Listing::total`]). It is too
+//! high for a list that is filtered by more than its owner, and no other tenant can move it.
 //!
 //! **Cursors.** Where a page names its first and last item ([`ListShape::first`],
 //! [`ListShape::last`]), it names the first and last that stay, so that the next page is asked for
@@ -187,26 +187,10 @@ impl Listing {
         }
     }
 
-    /// The number that may be said for a total. `kept` items of this page stay, `owned` things of
-    /// this kind are the caller's; `said` is what the backend counts where its answer does not say
-    /// it in its body.
-    pub fn total(&self, kept: usize, owned: u64, said: Option<u64>) -> u64 {
-        if self.is_whole(said) {
-            kept as u64
-        } else {
-            owned
-        }
-    }
-
-    /// Whether the page holds all that the backend counts.
-    pub fn is_whole(&self, said: Option<u64>) -> bool {
-        let here = self.items.len() as u64;
-        self.totals
-            .iter()
-            .map(|span| self.plain(*span).and_then(|text| text.parse::<u64>().ok()))
-            .chain(said.map(Some))
-            .all(|said| said == Some(here))
-            && (said.is_some() || !self.totals.is_empty())
+    /// The number that may be said for a total: `kept` items of this page stay, `owned` things of
+    /// this kind are known to be the caller's.
+    pub fn total(kept: usize, owned: u64) -> u64 {
+        owned.max(kept as u64)
     }
 
     /// What the body says the total is, where it says a number.

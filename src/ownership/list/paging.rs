@@ -64,6 +64,7 @@ impl Follow {
 pub struct Window {
     skip: u64,
     wanted: Option<usize>,
+    is_limited: bool,
     seen: u64,
     own: u64,
     pages_left: u32,
@@ -93,6 +94,7 @@ impl Window {
         Self {
             skip: offset,
             wanted: limit,
+            is_limited: limit.is_some(),
             seen: 0,
             own: 0,
             pages_left: pages,
@@ -117,12 +119,13 @@ impl Window {
             self.own += 1;
         }
         self.seen += page.len() as u64;
+        let full = self.items.len() == wanted;
         if page.is_empty() || said.is_some_and(|said| self.seen >= said) {
-            return Progress::Complete {
-                own: Some(self.own),
-            };
+            // Whether something of another's stands behind a full page is nobody's to know.
+            let own = (!full || !self.is_limited).then_some(self.own);
+            return Progress::Complete { own };
         }
-        if self.items.len() == wanted {
+        if full {
             return Progress::Complete { own: None };
         }
         if self.pages_left == 0 {

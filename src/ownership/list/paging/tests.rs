@@ -76,6 +76,12 @@ fn a_window_knows_its_own_number_at_the_end_and_gives_up_at_the_bound() {
     );
     assert_eq!(window.take(&page, &keep, None), Progress::AskAt(3));
     assert_eq!(window.take(&page, &keep, None), Progress::GiveUp);
+    let full = Window::new(0, Some(2), 1, 100).take(&page, &keep, Some(3));
+    assert_eq!(
+        full,
+        Progress::Complete { own: None },
+        "nothing of others is behind it"
+    );
     let mut narrow = Window::new(1, Some(1), 0, 4);
     assert_eq!(
         narrow.take(&page, &keep, Some(90)),
