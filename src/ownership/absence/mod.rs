@@ -175,7 +175,8 @@ impl Absences {
                 entry.template = Template::learn(&last, &sample, now).map(Arc::new);
             }
         }
-        entry.last = Some(sample);
+        // What teaches nothing is not kept: its size is the backend's to say, and there are many kinds.
+        entry.last = Some(sample).filter(|sample| sample.answer.body.len() <= template::LARGEST);
     }
 
     /// An answer of the backend, which says that something is not there, was ready to be sent so

@@ -10,7 +10,7 @@ use super::volatile::{Mask, Stretch, merged, names_the_present};
 use crate::clock::Timestamp;
 
 /// Largest body that is learned, in bytes.
-const LARGEST: usize = 64 * 1024;
+pub(super) const LARGEST: usize = 64 * 1024;
 
 /// What a backend answered, and about what.
 #[derive(Clone, Debug)]

@@ -139,3 +139,20 @@ async fn an_answer_waits_for_as_long_as_the_backend_takes() {
     assert!(at_once < Duration::from_millis(60));
     assert!(arrival.elapsed() >= Duration::from_millis(59));
 }
+
+#[test]
+fn an_answer_too_large_to_learn_from_is_not_kept() {
+    let absences = Absences::new([3; 32]);
+    let kind = Fingerprint::of([b"kind".as_slice()]);
+    for (length, is_kept) in [(64 * 1024, true), (64 * 1024 + 1, false)] {
+        let answer = Answer {
+            status: http::StatusCode::NOT_FOUND,
+            headers: http::HeaderMap::new(),
+            body: vec![b'x'; length].into(),
+        };
+        let sent = vec![Sent::plain("qwertyuiop")];
+        let now = Timestamp::from_seconds(1_795_324_981);
+        absences.learn(&kind, Sample { answer, sent }, now);
+        assert_eq!(absences.kind(&kind).lock().unwrap().last.is_some(), is_kept);
+    }
+}
