@@ -179,3 +179,29 @@ async fn a_method_that_is_not_listed_is_unknown_in_the_words_of_json_rpc() {
     assert_eq!(answer.json()["id"], "c-1");
     assert_eq!(stage.backend.seen().len(), before);
 }
+
+#[tokio::test]
+async fn a_list_says_of_a_foreign_context_what_it_says_of_none() {
+    let stage = stage().await;
+    let (alice, bob) = (stage.alice(), stage.bob());
+    let mut body = message("a");
+    body["message"]["contextId"] = "acme-context".into();
+    for _ in 0..2 {
+        alice.make("/message:send", body.clone()).await;
+    }
+    for name in ["contextId", "context_id"] {
+        for path in ["/tasks", "/globex/tasks"] {
+            let of = |context: &str| format!("{path}?pageSize=1&{name}={context}");
+            let foreign = bob.read(&of("acme-context")).await;
+            assert_eq!(foreign, bob.read(&of("never-context")).await, "{name}");
+            assert_eq!(foreign["nextPageToken"], "", "{foreign}");
+        }
+        let of = |context: &str| call("ListTasks", json!({"pageSize": 1, name: context}));
+        let foreign = bob.make("/", of("acme-context")).await;
+        assert_eq!(foreign, bob.make("/", of("never-context")).await, "{name}");
+        let own = alice.make("/", of("acme-context")).await;
+        assert_eq!(own["result"]["tasks"].as_array().unwrap().len(), 1, "{own}");
+        let own = alice.read(&format!("/tasks?{name}=acme-context")).await;
+        assert_eq!(own["tasks"].as_array().unwrap().len(), 2, "{own}");
+    }
+}

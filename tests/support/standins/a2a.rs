@@ -2,7 +2,7 @@
 //! here was read off `tests/interop/a2a/server.py`.
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
@@ -107,14 +107,19 @@ async fn stream(State(tasks): State<Shelf>, body: String) -> Response {
     }
 }
 
-async fn list(State(tasks): State<Shelf>) -> Response {
-    let all = tasks.all();
-    answer(
-        200,
-        &json!({
-            "tasks": all, "nextPageToken": "", "pageSize": 50, "totalSize": all.len(),
-        }),
-    )
+async fn list(State(tasks): State<Shelf>, Query(asked): Query<Parameters>) -> Response {
+    let size = asked.get("pageSize").map_or(50, |it| it.parse().unwrap());
+    let context = asked.get("contextId").or(asked.get("context_id"));
+    answer(200, &page(&tasks, context.map(String::as_str), size))
+}
+
+/// A page of the tasks of a context, or of all; the token names the task that the next begins with.
+fn page(tasks: &Shelf, context: Option<&str>, size: usize) -> Value {
+    let mut all = tasks.all();
+    all.retain(|task| context.is_none_or(|context| task["contextId"] == context));
+    let next = all.get(size).map_or(json!(""), |task| task["id"].clone());
+    let shown: Vec<_> = all.iter().take(size).collect();
+    json!({"tasks": shown, "nextPageToken": next, "pageSize": size, "totalSize": all.len()})
 }
 
 /// The parameters of a nested router come with those of the one it is in.
@@ -201,8 +206,10 @@ async fn rpc(State(tasks): State<Shelf>, body: String) -> Response {
             |task| answer(200, &result(task)),
         ),
         "ListTasks" => {
-            let all = tasks.all();
-            answer(200, &result(json!({"tasks": all, "totalSize": all.len()})))
+            let size = params["pageSize"].as_u64().unwrap_or(50);
+            let context = field(params, "contextId", "context_id");
+            let page = page(&tasks, context, usize::try_from(size).unwrap());
+            answer(200, &result(page))
         }
         _ => {
             let error = json!({"code": -32601, "message": "Method not found"});
