@@ -25,7 +25,7 @@ use crate::inspect::sse::Frame;
 use crate::ownership::{Ownership, Registry, ResourceKey};
 use crate::policy::{
     Access, Extractor, IdForm, MCP_SESSION, OwnerScope, PolicySnapshot, ResourceRule, RoutePolicy,
-    Standing, authorize_use,
+    Standing, authorize_use, is_plain_uri,
 };
 
 /// Kind of the tasks that a server keeps (2025-11-25, and SEP-2663).
@@ -97,7 +97,13 @@ impl McpRequest<'_> {
                 | CallKind::Notification => {}
             }
         }
+        let by_uri = self.snapshot.judges_resource_uris();
         for used in calls.uses() {
+            if by_uri && used.subject == Subject::Resource && !is_plain_uri(&used.name) {
+                return Err(rejected(
+                    "the URI of the resource is not in its normal form, and rules are about URIs as they stand",
+                ));
+            }
             let outcome = authorize_use(
                 self.snapshot,
                 self.route,

@@ -103,6 +103,14 @@ impl PolicySnapshot {
     }
 }
 
+impl PolicySnapshot {
+    /// Whether some rule is about resources of MCP servers, by their URIs.
+    pub fn judges_resource_uris(&self) -> bool {
+        let uses = self.rules.iter().filter_map(|rule| rule.uses.as_ref());
+        uses.into_iter().any(|uses| !uses.resources.is_empty())
+    }
+}
+
 /// `[tenancy]`.
 #[derive(Clone, Debug)]
 pub struct Tenancy {

@@ -66,6 +66,28 @@ impl UsePatterns {
     }
 }
 
+/// Whether a URI of a resource is written as every server reads it: as the URL Standard (WHATWG)
+/// writes it anew, with no escape of a character that needs none. What is no URL there is a name.
+///
+/// Patterns are held against the text. A server that reads `file:///public/../secret/a`, or
+/// `FILE:/secret/%61`, gets to `file:///secret/a` all the same.
+pub fn is_plain_uri(uri: &str) -> bool {
+    let same = match url::Url::parse(uri) {
+        Ok(read) => read.as_str() == uri,
+        Err(_) => true,
+    };
+    let needless = uri.split('%').skip(1).any(|escape| {
+        let digits = escape
+            .get(..2)
+            .and_then(|two| u8::from_str_radix(two, 16).ok());
+        digits.is_none_or(|byte| byte.is_ascii_alphanumeric() || b"-._~/\\".contains(&byte))
+    });
+    same && !needless
+        && !uri
+            .chars()
+            .any(|letter| letter.is_control() || letter.is_whitespace())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -96,6 +118,35 @@ mod tests {
                 covered,
                 "{pattern} {name}"
             );
+        }
+    }
+
+    #[test]
+    fn a_uri_that_some_server_reads_as_another_is_not_plain() {
+        for uri in [
+            "file:///public/../secret/a",
+            "FILE:///secret/a",
+            "file:/secret/a",
+            "file://localhost/secret/a",
+            "file:///secret%2Fa",
+            "file:///%73ecret/a",
+            "file:///public/%2e%2e/secret/a",
+            "file:\\\\\\secret\\a",
+            " file:///secret/a",
+            "file:///sec\tret/a",
+            "https://Host/a",
+            "file:///a%zz",
+        ] {
+            assert!(!is_plain_uri(uri), "{uri}");
+        }
+        for uri in [
+            "file:///secret/a",
+            "demo://resource/static/1",
+            "https://host/a%20b",
+            "note:7",
+            "a name",
+        ] {
+            assert_eq!(is_plain_uri(uri), uri != "a name", "{uri}");
         }
     }
 

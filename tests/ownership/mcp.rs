@@ -198,6 +198,17 @@ async fn a_forbidden_tool_prompt_or_resource_is_refused_to_whom_the_rule_names()
         };
         assert_eq!(&error["id"], id);
     }
+    for uri in [
+        "file:///public/../secret/b",
+        "FILE:///secret/b",
+        "file:/secret/b",
+        "file:///s%65cret/b",
+    ] {
+        let disguised = request("resources/read", json!({ "uri": uri }));
+        let refused = world.post(&intern, Some(&of_intern), &disguised).await;
+        assert_eq!(refused.status, 400, "{uri}");
+        assert_eq!(refused.json()["error"]["data"]["code"], "request_rejected");
+    }
     assert_eq!(
         world.heard_of(&of_intern),
         heard,
