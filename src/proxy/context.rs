@@ -137,7 +137,12 @@ impl Exchange {
         self.gate.record_blocking(&mut self.trail)
     }
 
+    /// INVARIANT: once, and before the sender has its answer. A delivery that is let go of later may
+    /// be one that was delivered again in the meantime, and could then be replayed.
     fn settle(&self) {
+        if self.trail.is_recorded() {
+            return;
+        }
         if let Phase::Admitted(admission) = &self.phase {
             self.gate.settle(&self.trail, admission);
         }
