@@ -9,9 +9,11 @@ use pingora::protocols::http::client::HttpSession as Upstream;
 use pingora::proxy::Session;
 
 use super::context::Exchange;
-use super::deliver::{bodiless, end, finish, next_chunk, write};
+use super::deliver::{bodiless, end, finish, next_chunk, say_last, while_it_stands, write};
 use super::exchange::Broken;
 use super::failures;
+use super::last_word::LastWord;
+use crate::decision::FailureCode;
 use crate::pipeline::{Restoration, RestoringLines};
 
 /// Fields that are true of the backend's bytes only.
@@ -60,13 +62,29 @@ pub(super) async fn stream_lines(
             .insert_header(header::TRANSFER_ENCODING, "chunked")
             .map_err(|error| Broken::Refused(failures::internal(&error)))?;
     }
+    let mut last_word = LastWord::of(&answer.headers);
+    let mut lifetime = exchange
+        .lifetime(session.req_header())
+        .ok_or(FailureCode::Internal)?;
     write(session, vec![HttpTask::Header(Box::new(answer), false)]).await?;
     let mut lines = RestoringLines::default();
-    while let Some(piece) = next_chunk(upstream, session).await? {
+    loop {
+        let next = next_chunk(upstream, session);
+        let piece = match while_it_stands(&mut lifetime, next).await {
+            Ok(Some(piece)) => piece,
+            Ok(None) => break,
+            // In the middle of an event nothing can be said: the answer is broken off.
+            Err(Broken::Withdrawn { denial, .. }) if !last_word.has_to_wait() => {
+                return say_last(session, exchange, &last_word, denial).await;
+            }
+            Err(broken) => return Err(broken),
+        };
         let passed = lines.push(restoration, &piece);
         if !passed.is_empty() {
             exchange.trail_mut().count_out(passed.len());
-            write(session, vec![HttpTask::Body(Some(passed), false)]).await?;
+            last_word.passed(&passed);
+            let written = write(session, vec![HttpTask::Body(Some(passed), false)]);
+            while_it_stands(&mut lifetime, written).await?;
         }
     }
     let rest = lines.finish(restoration);

@@ -26,7 +26,7 @@ const KEY_STANZA: &str = "[[api_keys]]\nname = \"ci\"\ntenant = \"acme\"\nuser =
 async fn streaming(signal: &Signal) -> RecordingBackend {
     let signal = signal.clone();
     RecordingBackend::start(move |request| match request.target().as_str() {
-        "/h1/plain/events" => Answer::event_stream()
+        "/h1/plain/events" | "/restored" => Answer::event_stream()
             .event("one")
             .wait_for(&signal)
             .event("two")
@@ -168,6 +168,34 @@ async fn an_event_stream_ends_with_its_token_and_says_so_and_its_twin_goes_on() 
     staying.read_until("two").await;
     counts_open_streams(&world, 1).await;
     assert_eq!(reasons(&world, "h1.plain", 1).await, ["token_expired"]);
+}
+
+#[tokio::test]
+async fn a_stream_whose_values_are_turned_back_ends_with_its_token_too() {
+    let signal = Signal::new();
+    let backend = streaming(&signal).await;
+    let scoped = "[[routes]]\nname = \"restored\"\nupstream = \"h1\"\nmethods = [\"GET\"]\n\
+                  path = \"/restored\"\nscoped = [\"header:idempotency-key\"]\n";
+    let stage = Stage::new().upstream("h1", backend.url(), "");
+    let world = stage
+        .configured(|builder| builder.policy(scoped))
+        .start()
+        .await;
+    let brief = world.authorization_for(3);
+    let open_keyed = async |authorization: &str| {
+        let mut client = RawClient::connect(world.gate.address()).await;
+        let headers = [("Authorization", authorization), ("Idempotency-Key", "k")];
+        let request = raw_client::request("GET", "/restored", &headers, b"");
+        client.send(request).await;
+        client.read_until("one").await;
+        client
+    };
+    let ending = open_keyed(&brief).await;
+    let mut staying = open_keyed(&world.authorization).await;
+    assert_eq!(last_event(ending).await, "token_expired");
+    signal.give();
+    signal.give();
+    staying.read_until("two").await;
 }
 
 #[tokio::test]
