@@ -235,33 +235,4 @@ mod tests {
             "never later than asked for"
         );
     }
-
-    /// Figures for the threat model; nothing a busy machine could hold to.
-    #[tokio::test(flavor = "multi_thread")]
-    #[ignore = "prints how exactly waiting ends on this machine"]
-    async fn precision() {
-        let alarm = Alarm::default();
-        let mut off: Vec<i128> = Vec::new();
-        let settled = 200;
-        for _ in 0..2_000 {
-            let moment = Instant::now() + Duration::from_micros(300);
-            alarm.wait_until(moment).await;
-            let now = Instant::now();
-            alarm.learn(moment, now);
-            off.push(match now.checked_duration_since(moment) {
-                Some(late) => late.as_nanos() as i128,
-                None => -((moment - now).as_nanos() as i128),
-            });
-        }
-        off.drain(..settled);
-        off.sort_unstable();
-        let at = |share: usize| off[off.len() * share / 100] / 1000;
-        println!(
-            "off by (µs): p1 {} p50 {} p90 {} p99 {}",
-            at(1),
-            at(50),
-            at(90),
-            at(99)
-        );
-    }
 }
