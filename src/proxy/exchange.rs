@@ -33,7 +33,7 @@ use super::upstreams::Destination;
 use super::{failures, forward, hop, respond, restore, tunnel};
 use crate::decision::{Denial, FailureCode, Refusal};
 use crate::ownership::absence::Absences;
-use crate::pipeline::Admission;
+use crate::pipeline::{Admission, Trail};
 
 /// Interim answers (1xx) that are skipped before the exchange is given up.
 const MAX_INTERIM: usize = 8;
@@ -136,17 +136,9 @@ impl Exchanger {
     ) -> Result<Option<Box<Upstream>>, Broken> {
         let came = || body.map(|body| body.bytes.clone());
         let bytes = admission.body().cloned().or_else(came);
-        let mut parts = forward::compose(
-            session.req_header(),
-            admission,
-            exchange.trail(),
-            to.host.as_ref(),
-        )
-        .map_err(|error| Broken::Refused(failures::internal(&error)))?;
-        if admission.is_upgrade() {
-            tunnel::offer(&mut parts.headers, admission.route().reads_messages());
-        }
-        parts.method = admission.asks_by(&parts.method);
+        let trail = exchange.trail();
+        let composed = |session: &Session| composed(to, session, trail, admission);
+        let parts = composed(session)?;
         let pages = admission.pages(&parts.method, &parts.uri, self.answer_bytes);
         if let Some(pages) = pages {
             // Boxed, because most requests ask for no list.
@@ -154,7 +146,9 @@ impl Exchanger {
                 self.answer_by_pages(to, session, exchange, admission, (parts, bytes), pages);
             return Box::pin(paging).await.map(|()| None);
         }
-        let (mut upstream, answered) = self.answered(to, session, admission, parts, bytes).await?;
+        let (mut upstream, answered) = self
+            .answered(to, session, admission, (parts, &composed), bytes)
+            .await?;
         exchange
             .trail_mut()
             .upstream_answered(answered.status.as_u16());
@@ -223,21 +217,28 @@ impl Exchanger {
     }
 
     /// Connects, sends, and waits for the answer's final header; retries once where that is safe.
+    /// `again` makes the request anew for the second time: a copy of every one, kept for the few
+    /// that need it, would cost more than that.
     pub(super) async fn answered(
         &self,
         to: &Destination,
         session: &mut Session,
         admission: &Admission,
-        parts: Parts,
+        (parts, again): (Parts, &Composed<'_>),
         body: Option<Bytes>,
     ) -> Result<(Upstream, Answered), Broken> {
         let idempotent = parts.method.is_idempotent();
-        let came_to = session.req_header().uri.authority();
-        let request = hop::frame_request(parts, came_to, &to.peer, body.as_ref())
-            .map_err(|error| Broken::Refused(failures::internal(&error)))?;
-        let mut retried = false;
+        let mut first = Some(parts);
         loop {
-            let request = Box::new(request.clone());
+            let retried = first.is_none();
+            let parts = match first.take() {
+                Some(parts) => parts,
+                None => again(session)?,
+            };
+            let came_to = session.req_header().uri.authority();
+            let request = hop::frame_request(parts, came_to, &to.peer, body.as_ref())
+                .map_err(|error| Broken::Refused(failures::internal(&error)))?;
+            let request = Box::new(request);
             let (mut upstream, reused) = self
                 .connector
                 .get_http_session(&*to.peer)
@@ -268,7 +269,6 @@ impl Exchanger {
             // One that says nothing in time is no such connection.
             let silent = *error.etype() == ErrorType::ReadTimedout;
             if reused && idempotent && !retried && !silent && upstream.response_header().is_none() {
-                retried = true;
                 continue;
             }
             return Err(Broken::Refused(failures::of_upstream(&error)));
@@ -305,6 +305,27 @@ pub(super) async fn settle(
             Err(Error::explain(ErrorType::InternalError, gone))
         }
     }
+}
+
+/// Makes the request that the backend gets.
+pub(super) type Composed<'exchange> =
+    dyn Fn(&Session) -> Result<Parts, Broken> + Send + Sync + 'exchange;
+
+/// The request as the backend gets it.
+fn composed(
+    to: &Destination,
+    session: &Session,
+    trail: &Trail,
+    admission: &Admission,
+) -> Result<Parts, Broken> {
+    let came = session.req_header();
+    let mut parts = forward::compose(came, admission, trail, to.host.as_ref())
+        .map_err(|error| Broken::Refused(failures::internal(&error)))?;
+    if admission.is_upgrade() {
+        tunnel::offer(&mut parts.headers, admission.route().reads_messages());
+    }
+    parts.method = admission.asks_by(&parts.method);
+    Ok(parts)
 }
 
 /// The final header of an answer is there.

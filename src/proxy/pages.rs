@@ -32,8 +32,10 @@ impl Exchanger {
             parts.uri = PathAndQuery::try_from(pages.target())
                 .map(Uri::from)
                 .map_err(|_no_path| Broken::from(FailureCode::Internal))?;
+            let asked = parts.clone();
+            let again = move |_: &Session| Ok(asked.clone());
             let (mut upstream, answered) = self
-                .answered(to, session, admission, parts, body.clone())
+                .answered(to, session, admission, (parts, &again), body.clone())
                 .await?;
             exchange
                 .trail_mut()
