@@ -19,12 +19,14 @@
 
 pub mod admin;
 pub mod audit;
+pub mod budget;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod decision;
 pub mod identity;
 pub mod inspect;
+pub mod money;
 pub mod ownership;
 pub mod pipeline;
 pub mod policy;

@@ -1,7 +1,7 @@
 //! The direction of imports: an arrow may only point down.
 //!
-//! `bin → cli → proxy, admin, config → pipeline → policy, audit → state → ownership →
-//! identity, inspect, telemetry → secret → decision, tenant, clock`. This test reads `src/**` and fails where a module imports one
+//! `bin → cli → proxy, admin, config → pipeline → policy, audit → state → ownership, budget →
+//! identity, inspect, telemetry → secret → decision, tenant, money, clock`. This test reads `src/**` and fails where a module imports one
 //! above it, where pingora is known outside of `proxy`, or axum outside of `admin` (and the place
 //! that assembles them).
 
@@ -17,12 +17,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Module and the modules it may import besides itself.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("clock", &[]),
     ("tenant", &[]),
     ("decision", &[]),
     ("secret", &[]),
-    ("inspect", &["decision"]),
+    ("money", &[]),
+    ("inspect", &["decision", "money"]),
     ("identity", &["clock", "decision", "tenant"]),
     ("audit", &["clock", "decision", "identity", "tenant"]),
     ("telemetry", &["audit", "identity", "tenant"]),
@@ -31,16 +32,30 @@ const ARROWS: [(&str, &[&str]); 17] = [
         &["clock", "decision", "identity", "inspect", "tenant"],
     ),
     (
+        "budget",
+        &["clock", "decision", "inspect", "money", "tenant"],
+    ),
+    (
         "state",
-        &["clock", "decision", "identity", "ownership", "tenant"],
+        &[
+            "budget",
+            "clock",
+            "decision",
+            "identity",
+            "money",
+            "ownership",
+            "tenant",
+        ],
     ),
     (
         "policy",
         &[
+            "budget",
             "clock",
             "decision",
             "identity",
             "inspect",
+            "money",
             "ownership",
             "secret",
             "tenant",
@@ -50,10 +65,12 @@ const ARROWS: [(&str, &[&str]); 17] = [
         "pipeline",
         &[
             "audit",
+            "budget",
             "clock",
             "decision",
             "identity",
             "inspect",
+            "money",
             "ownership",
             "policy",
             "telemetry",
@@ -65,10 +82,12 @@ const ARROWS: [(&str, &[&str]); 17] = [
         "proxy",
         &[
             "audit",
+            "budget",
             "clock",
             "decision",
             "identity",
             "inspect",
+            "money",
             "ownership",
             "pipeline",
             "policy",
@@ -80,7 +99,9 @@ const ARROWS: [(&str, &[&str]); 17] = [
         "admin",
         &[
             "audit",
+            "budget",
             "decision",
+            "money",
             "ownership",
             "pipeline",
             "policy",
@@ -92,9 +113,11 @@ const ARROWS: [(&str, &[&str]); 17] = [
         &[
             "admin",
             "audit",
+            "budget",
             "clock",
             "config",
             "identity",
+            "money",
             "ownership",
             "pipeline",
             "policy",

@@ -8,4 +8,5 @@ pub mod mcp;
 pub mod multipart;
 pub mod query;
 pub mod sse;
+pub mod usage;
 pub mod websocket;

@@ -1,0 +1,9 @@
+//! What may be spent: money is reserved before a backend is asked and settled after.
+//!
+//! A [`Ceiling`] is the most that may be spent over a window, by everybody it is about taken
+//! together. What was spent and what is reserved for requests under way never pass it: a request
+//! whose upper bound does not fit is refused before its backend hears of it.
+
+mod ceiling;
+
+pub use ceiling::{Ceiling, CeilingScope, Spender, Window};
