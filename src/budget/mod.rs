@@ -5,5 +5,7 @@
 //! whose upper bound does not fit is refused before its backend hears of it.
 
 mod ceiling;
+mod window;
 
 pub use ceiling::{Ceiling, CeilingScope, Spender, Window};
+pub use window::WindowError;
