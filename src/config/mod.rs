@@ -37,6 +37,8 @@ pub struct Config {
     pub policies_directory: PathBuf,
     /// `[state]`.
     pub state: State,
+    /// `[ledger]`.
+    pub ledger: Ledger,
     /// `[audit]`.
     pub audit: Audit,
     /// `[secrets] directory`: root of credential handles. It does not have to exist.
@@ -119,6 +121,25 @@ pub struct State {
 pub enum StateLocation {
     /// An SQLite file.
     Sqlite(PathBuf),
+}
+
+/// Who spent what. It is kept beside the state, in a directory that is named after its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    /// Longest time between two writes to disk.
+    pub sync: Duration,
+    /// How long the money of a process that died is held before it is charged.
+    pub crash_grace: Duration,
+    /// Days for which single charges are kept.
+    pub retention_days: u32,
+}
+
+impl StateLocation {
+    /// The directory of the ledger: `data/gate.ledger` beside `data/gate.db`.
+    pub fn ledger(&self) -> PathBuf {
+        let Self::Sqlite(path) = self;
+        path.with_extension("ledger")
+    }
 }
 
 /// The audit log.

@@ -15,6 +15,7 @@ pub(super) struct RawConfig {
     pub(super) admin: RawAdmin,
     pub(super) policies: RawPolicies,
     pub(super) state: RawState,
+    pub(super) ledger: RawLedger,
     pub(super) audit: RawAudit,
     pub(super) secrets: RawSecrets,
     pub(super) limits: RawLimits,
@@ -125,6 +126,28 @@ impl Default for RawState {
             url: "sqlite:data/gate.db".to_owned(),
             retention_days: None,
             cached_owners: 1_000_000,
+        }
+    }
+}
+
+/// `[ledger]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLedger {
+    /// Longest time between two writes to disk: what a power failure can lose of what was spent.
+    pub(super) sync_milliseconds: u64,
+    /// How long the money of a process that died is held before it is charged.
+    pub(super) crash_grace_seconds: u64,
+    /// Days for which single charges are kept.
+    pub(super) retention_days: u64,
+}
+
+impl Default for RawLedger {
+    fn default() -> Self {
+        Self {
+            sync_milliseconds: 100,
+            crash_grace_seconds: 30,
+            retention_days: 400,
         }
     }
 }
