@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use super::RefusalFacts;
 
+/// After how many seconds a retry may help where only an operator can mend what is wrong: an hour.
+const MENDED_LATER: u32 = 3_600;
+
 /// Why a rule refused a request. The list is closed: what is not here is not a denial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(
@@ -43,11 +46,21 @@ pub enum DenialCode {
     BodyTooLarge,
     EncodingUnsupported,
     QueueFull,
+    /// More requests a second than the tenant or user may make.
+    RateLimited,
+    /// More requests or streams at a time than the tenant or user may have.
+    ConcurrencyLimited,
+    /// What the request may cost does not fit under a ceiling.
+    BudgetExceeded,
+    /// Nobody knows what the model costs, or nothing bounds what the request may use.
+    PriceUnknown,
+    /// The tenant may not use the model.
+    ModelForbidden,
 }
 
 impl DenialCode {
     /// Every code, for tests and documentation.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 30] = [
         Self::RequestRejected,
         Self::HeaderMismatch,
         Self::RequestTimeout,
@@ -73,6 +86,11 @@ impl DenialCode {
         Self::BodyTooLarge,
         Self::EncodingUnsupported,
         Self::QueueFull,
+        Self::RateLimited,
+        Self::ConcurrencyLimited,
+        Self::BudgetExceeded,
+        Self::PriceUnknown,
+        Self::ModelForbidden,
     ];
 
     /// Code, status and title.
@@ -118,10 +136,19 @@ impl DenialCode {
                 "The content encoding is not supported",
             ),
             Self::QueueFull => ("queue_full", 429, "Too many requests wait in line"),
+            Self::RateLimited => ("rate_limited", 429, "Too many requests a second"),
+            Self::ConcurrencyLimited => ("concurrency_limited", 429, "Too many requests at a time"),
+            Self::BudgetExceeded => ("budget_exceeded", 429, "The budget is spent"),
+            Self::PriceUnknown => ("price_unknown", 429, "The request has no known price"),
+            Self::ModelForbidden => ("model_forbidden", 403, "The model is not allowed"),
         };
-        // A line moves; everything else stays refused until something is mended.
+        // A line moves, a second passes; everything else stays refused until something is mended.
         let retry_after = if matches!(self, Self::QueueFull) {
             Some(5)
+        } else if matches!(self, Self::RateLimited | Self::ConcurrencyLimited) {
+            Some(1)
+        } else if matches!(self, Self::BudgetExceeded | Self::PriceUnknown) {
+            Some(MENDED_LATER)
         } else {
             None
         };
@@ -150,6 +177,28 @@ pub struct Denial {
     pub required: Option<Arc<str>>,
     /// Where the challenge says that a token can be had (RFC 9728 section 5.1).
     pub resource_metadata: Option<Arc<str>>,
+    /// The status where it is not the table's.
+    pub status: Option<u16>,
+    /// Seconds after which a retry can help, where that is known better than the table does.
+    pub retry_after: Option<u32>,
+    /// The ceiling that is in the way.
+    pub ceiling: Option<Box<CeilingFacts>>,
+}
+
+/// What a caller is told of the ceiling that its request does not fit under. Amounts are decimal
+/// text in USD.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CeilingFacts {
+    /// `tenant`, `user`, `agent`, `route`, `session`.
+    pub scope: &'static str,
+    /// `month`, `rolling:24h`.
+    pub window: String,
+    /// The most that may be spent.
+    pub limit_usd: String,
+    /// What was spent or is held for requests under way.
+    pub spent_usd: String,
+    /// When the window ends (RFC 3339); `None` where it never does.
+    pub resets_at: Option<String>,
 }
 
 impl Denial {
@@ -162,7 +211,23 @@ impl Denial {
             allow: None,
             required: None,
             resource_metadata: None,
+            status: None,
+            retry_after: None,
+            ceiling: None,
         }
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status.unwrap_or(self.code.facts().status)
+    }
+
+    /// Whether trying again soon can only fail again, so that a client library should not.
+    pub fn is_lasting(&self) -> bool {
+        matches!(
+            self.code,
+            DenialCode::BudgetExceeded | DenialCode::PriceUnknown
+        )
     }
 
     /// The same denial with a sentence for the caller.
@@ -200,7 +265,12 @@ impl Denial {
             | DenialCode::MethodNotAllowed
             | DenialCode::BodyTooLarge
             | DenialCode::EncodingUnsupported
-            | DenialCode::QueueFull => return None,
+            | DenialCode::QueueFull
+            | DenialCode::RateLimited
+            | DenialCode::ConcurrencyLimited
+            | DenialCode::BudgetExceeded
+            | DenialCode::PriceUnknown
+            | DenialCode::ModelForbidden => return None,
         };
         let mut challenge = "Bearer realm=\"fabric-gate\"".to_owned();
         if let Some(error) = error {

@@ -10,7 +10,7 @@ mod failure;
 mod json_rpc;
 mod problem;
 
-pub use denial::{Denial, DenialCode};
+pub use denial::{CeilingFacts, Denial, DenialCode};
 pub use failure::{Failure, FailureCode, StateUnavailable};
 pub use problem::{CONTENT_TYPE, Problem};
 
@@ -36,7 +36,7 @@ impl Refusal {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Denied(denial) => denial.code.facts().status,
+            Self::Denied(denial) => denial.status(),
             Self::Failed(failure) => failure.code.facts().status,
         }
     }

@@ -1,6 +1,6 @@
 //! The body of a refusal: `application/problem+json` (RFC 9457).
 
-use super::Refusal;
+use super::{Denial, Refusal};
 
 /// A refusal as the caller sees it.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct Problem {
     pub allow: Option<String>,
     /// `Retry-After` in seconds.
     pub retry_after: Option<u32>,
+    /// Whether client libraries are told not to try again by themselves (`x-should-retry: false`).
+    pub lasting: bool,
     /// Media type of the body.
     pub content_type: &'static str,
     /// What helps the caller, or what kind of problem it is.
@@ -46,22 +48,38 @@ impl Problem {
                 (failure.code.facts(), failure.detail.as_deref(), None, None)
             }
         };
+        let denial = match refusal {
+            Refusal::Denied(denial) => Some(denial),
+            Refusal::Failed(_) => None,
+        };
+        let status = refusal.status();
         let mut document = serde_json::json!({
             "type": format!("{TYPE_BASE}{}", facts.code),
             "title": facts.title,
-            "status": facts.status,
+            "status": status,
             "code": facts.code,
             "request_id": request_id,
         });
         if let (Some(detail), Some(members)) = (detail, document.as_object_mut()) {
             members.insert("detail".to_owned(), detail.into());
         }
+        let ceiling = denial.and_then(|denial| denial.ceiling.as_deref());
+        if let (Some(ceiling), Some(members)) = (ceiling, document.as_object_mut()) {
+            members.insert("scope".to_owned(), ceiling.scope.into());
+            members.insert("window".to_owned(), ceiling.window.as_str().into());
+            members.insert("limit_usd".to_owned(), ceiling.limit_usd.as_str().into());
+            members.insert("spent_usd".to_owned(), ceiling.spent_usd.as_str().into());
+            members.insert("resets_at".to_owned(), ceiling.resets_at.as_deref().into());
+        }
         Self {
-            status: facts.status,
+            status,
             code: facts.code,
             challenge,
             allow: allow.map(str::to_owned),
-            retry_after: facts.retry_after,
+            retry_after: denial
+                .and_then(|denial| denial.retry_after)
+                .or(facts.retry_after),
+            lasting: denial.is_some_and(Denial::is_lasting),
             content_type: CONTENT_TYPE,
             message: detail.unwrap_or(facts.title).to_owned(),
             body: document.to_string().into_bytes(),
@@ -71,7 +89,7 @@ impl Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Denial, DenialCode, FailureCode};
+    use super::super::{DenialCode, FailureCode};
     use super::*;
 
     #[test]
