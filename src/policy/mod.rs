@@ -13,6 +13,7 @@
 
 mod check;
 mod compile;
+mod cost;
 mod decide;
 mod directory;
 mod document;
@@ -30,6 +31,9 @@ mod uses;
 
 pub use check::{Summary, check, render_json, render_text};
 pub use compile::compile;
+pub use cost::{
+    Ceilings, CostPolicy, CostSettings, CostSource, StatedCost, StatedTokens, Unpriced,
+};
 pub use decide::{AuthorizeOutcome, Standing, UseOutcome, authorize, authorize_use, tenant_status};
 pub use directory::{MAX_FILE_BYTES, MAX_FILES, PolicyDirectory, PolicyFile};
 pub use line::{LinePolicy, LineScope};

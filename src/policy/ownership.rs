@@ -176,6 +176,7 @@ impl RoutePolicy {
             || self.deletes
             || self.rewriting.restores_answers()
             || self.mcp
+            || self.cost.is_some()
     }
 
     /// Whether the answer is held against more than its list.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::Method;
 
 use super::LinePolicy;
+use super::cost::{Ceilings, CostPolicy, CostSettings};
 use super::ownership::{
     CreatesRule, ErrorShape, ListRule, ResourceRule, StatedAbsence, UnknownResource,
 };
@@ -71,6 +72,10 @@ pub struct PolicySnapshot {
     pub tenants: HashMap<TenantId, TenantPolicy>,
     /// `[defaults]`.
     pub defaults: Limits,
+    /// What tenants spend under that state no ceilings of their own.
+    pub default_ceilings: Ceilings,
+    /// `[costs]`.
+    pub costs: CostSettings,
     /// `[[upstreams]]`.
     pub upstreams: Vec<Arc<UpstreamPolicy>>,
     /// `[[routes]]`.
@@ -104,6 +109,13 @@ impl PolicySnapshot {
 }
 
 impl PolicySnapshot {
+    /// What a tenant spends under.
+    pub fn ceilings(&self, tenant: &TenantId) -> &Ceilings {
+        let own = self.tenants.get(tenant);
+        own.and_then(|policy| policy.ceilings.as_ref())
+            .unwrap_or(&self.default_ceilings)
+    }
+
     /// Whether some rule is about resources of MCP servers, by their URIs.
     pub fn judges_resource_uris(&self) -> bool {
         let uses = self.rules.iter().filter_map(|rule| rule.uses.as_ref());
@@ -138,6 +150,8 @@ pub struct TenantPolicy {
     pub suspended: bool,
     /// Its own limits over the defaults.
     pub limits: Limits,
+    /// What it spends under; `None` is what the defaults say.
+    pub ceilings: Option<Ceilings>,
 }
 
 /// Limits that hold per tenant.
@@ -333,6 +347,8 @@ pub struct RoutePolicy {
     pub body_bytes: Option<u64>,
     /// Requests that go one at a time.
     pub line: Option<LinePolicy>,
+    /// How what its requests cost is known; `None` is that they cost nothing.
+    pub cost: Option<CostPolicy>,
     /// What audit records call it: `read`, `write`, `delete`.
     pub action: Arc<str>,
 }
@@ -341,8 +357,10 @@ impl RoutePolicy {
     /// Whether the request body has to be read before the decision.
     pub fn needs_request_body(&self) -> bool {
         let ids = self.resources.iter().flat_map(|rule| &rule.ids);
+        let cost = self.cost.as_ref();
         !self.rpc_methods.is_empty()
             || self.rewriting.reads_request_body()
+            || cost.is_some_and(CostPolicy::reads_request_body)
             || self
                 .tenant_from
                 .iter()

@@ -8,6 +8,7 @@
 //! secret shows. Somebody who has the files and guesses the secret can check the guess against it;
 //! secrets of webhooks are random keys, for which that is no help.
 
+mod costs;
 mod references;
 
 use std::cell::RefCell;
@@ -116,6 +117,7 @@ impl Compiler<'_> {
         let (routes, router) = self.routes(&upstreams);
         self.check_holders();
         self.check_shared_memory();
+        self.check_costs();
         let rules = self.rules();
         let api_keys = self.api_keys();
         let client_certificates = self.client_certificates();
@@ -143,7 +145,9 @@ impl Compiler<'_> {
                 .iter()
                 .map(|entry| (entry.id.value.clone(), entry.policy.clone()))
                 .collect(),
-            defaults: document.defaults,
+            defaults: document.defaults.limits,
+            default_ceilings: self.default_ceilings(),
+            costs: document.costs.clone(),
             upstreams,
             routes,
             router,

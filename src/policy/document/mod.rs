@@ -4,6 +4,8 @@
 //! One file per group of sections; [`reader`] walks a table, [`sections`] the files. What can be judged from one entry
 //! alone is judged here; what takes two (a reference, a name given twice) is for `compile`.
 
+mod ceilings;
+mod costs;
 mod credentials;
 mod issuers;
 mod line;
@@ -27,9 +29,9 @@ use self::reader::Fields;
 pub(super) use self::routes::RouteEntry;
 pub(super) use self::rules::RuleEntry;
 use self::sections::{Parsed, Sections};
-pub(super) use self::tenants::TenantEntry;
+pub(super) use self::tenants::{Defaults, TenantEntry};
 use super::problem::{Located, Place, ProblemKind, Report};
-use super::{Limits, PolicyDirectory, Tenancy, UpstreamPolicy};
+use super::{CostSettings, PolicyDirectory, Tenancy, UpstreamPolicy};
 use crate::identity::settings::IssuerSettings;
 
 /// One entry of a table array. The name is there even when the rest is not, so that a reference to
@@ -49,7 +51,8 @@ pub(super) struct Document {
     pub(super) client_certificates: Vec<Entry<CertificateEntry>>,
     pub(super) development: Option<DevelopmentEntry>,
     pub(super) tenancy: Tenancy,
-    pub(super) defaults: Limits,
+    pub(super) defaults: Defaults,
+    pub(super) costs: CostSettings,
     pub(super) tenants: Vec<TenantEntry>,
     pub(super) upstreams: Vec<Entry<UpstreamPolicy>>,
     pub(super) routes: Vec<Entry<RouteEntry>>,
@@ -88,7 +91,6 @@ impl Document {
     fn of(files: &[Parsed<'_>], base: &Path, report: &Report) -> Self {
         let sections = Sections::new(report, files);
         sections.not_yet("prices");
-        sections.not_yet("costs");
         let tenancy = tenants::tenancy(sections.plain("tenancy"));
         let grammar = &tenancy.grammar;
         let mut upstreams = read(&sections, "upstreams", |fields| {
@@ -110,7 +112,8 @@ impl Document {
             development: sections
                 .plain("development")
                 .and_then(|fields| credentials::development(&fields, grammar)),
-            defaults: tenants::defaults(sections.plain("defaults")),
+            defaults: tenants::defaults(sections.plain("defaults").as_ref()),
+            costs: costs::costs(sections.plain("costs").as_ref()),
             tenants: sections
                 .entries("tenants", "id")
                 .iter()

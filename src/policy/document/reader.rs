@@ -198,6 +198,55 @@ impl<'a> Fields<'a> {
         number
     }
 
+    /// A whole number out of a short list.
+    pub(super) fn integer_of(&self, key: &'static str, choices: &[u16]) -> Option<u16> {
+        let found = self.find(key)?;
+        let number = match found.value {
+            DeValue::Integer(integer) => u16::from_str_radix(integer.as_str(), integer.radix()),
+            _ => {
+                self.wrong_type(&found, "a whole number");
+                return None;
+            }
+        };
+        let number = number.ok().filter(|number| choices.contains(number));
+        if number.is_none() {
+            let list: Vec<_> = choices.iter().map(u16::to_string).collect();
+            let message = format!("it is one of {}", list.join(", "));
+            self.report
+                .add(&found.place, ProblemKind::BadValue, message);
+        }
+        number
+    }
+
+    /// A list of numbers, each as it is written; absent is empty.
+    pub(super) fn decimals(&self, key: &'static str) -> Vec<Located<&'a str>> {
+        let Some(found) = self.find(key) else {
+            return Vec::new();
+        };
+        let DeValue::Array(items) = found.value else {
+            self.wrong_type(&found, "a list of numbers");
+            return Vec::new();
+        };
+        let mut numbers = Vec::new();
+        for item in items.iter() {
+            let mut place = found.place.clone();
+            place.offset = item.span().start;
+            let value = item.get_ref();
+            match value {
+                DeValue::Float(float) => numbers.push(Located {
+                    value: float.as_str(),
+                    place,
+                }),
+                DeValue::Integer(integer) => numbers.push(Located {
+                    value: integer.as_str(),
+                    place,
+                }),
+                _ => self.wrong_type(&Located { value, place }, "a number"),
+            }
+        }
+        numbers
+    }
+
     /// A point in time, which has to say its offset from UTC.
     pub(super) fn timestamp(&self, key: &'static str) -> Option<Timestamp> {
         let found = self.find(key)?;

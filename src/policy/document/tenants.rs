@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::ceilings::{CeilingEntries, ceilings};
 use super::reader::Fields;
 use super::{bare, values};
 use crate::policy::problem::Located;
@@ -19,6 +20,14 @@ pub(super) const MAX_BODY_BYTES: u64 = 1 << 40;
 pub(in crate::policy) struct TenantEntry {
     pub(in crate::policy) id: Located<TenantId>,
     pub(in crate::policy) policy: TenantPolicy,
+    pub(in crate::policy) ceilings: Option<CeilingEntries>,
+}
+
+/// `[defaults]`.
+#[derive(Debug)]
+pub(in crate::policy) struct Defaults {
+    pub(in crate::policy) limits: Limits,
+    pub(in crate::policy) ceilings: Option<CeilingEntries>,
 }
 
 /// Reads `[tenancy]`. Absent is the default grammar, unknown tenants denied, header not required.
@@ -47,10 +56,13 @@ pub(super) fn tenancy(fields: Option<Fields<'_>>) -> Tenancy {
 }
 
 /// Reads `[defaults]`.
-pub(super) fn defaults(fields: Option<Fields<'_>>) -> Limits {
-    let limits = fields.map(|fields| limits(&fields)).unwrap_or_default();
-    Limits {
-        body_bytes: limits.body_bytes.or(Some(BODY_BYTES)),
+pub(super) fn defaults(fields: Option<&Fields<'_>>) -> Defaults {
+    let limits = fields.map(limits).unwrap_or_default();
+    Defaults {
+        limits: Limits {
+            body_bytes: limits.body_bytes.or(Some(BODY_BYTES)),
+        },
+        ceilings: fields.and_then(ceilings),
     }
 }
 
@@ -58,13 +70,18 @@ pub(super) fn defaults(fields: Option<Fields<'_>>) -> Limits {
 pub(super) fn tenant(fields: &Fields<'_>, grammar: &TenantGrammar) -> Option<TenantEntry> {
     fields.require("id");
     fields.not_yet("models");
-    fields.not_yet("ceilings");
     let id = fields.parsed("id", |text| grammar.parse(text));
+    let ceilings = ceilings(fields);
     let policy = TenantPolicy {
         suspended: fields.flag("suspended", false),
         limits: limits(fields),
+        ceilings: ceilings.as_ref().map(|it| Arc::clone(&it.ceilings)),
     };
-    Some(TenantEntry { id: id?, policy })
+    Some(TenantEntry {
+        id: id?,
+        policy,
+        ceilings,
+    })
 }
 
 /// Reads `[memory]`.

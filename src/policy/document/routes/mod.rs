@@ -1,5 +1,6 @@
 //! `[[routes]]`: what is served, by whom, for whom.
 
+mod cost;
 mod list;
 mod ownership;
 pub(super) mod rewriting;
@@ -16,7 +17,8 @@ use super::tenants::MAX_BODY_BYTES;
 use super::{bare, values};
 use crate::policy::problem::{Located, ProblemKind};
 use crate::policy::{
-    CredentialPlace, Extractor, LinePolicy, PathAllowances, Rewriting, RoutePolicy, UpstreamPolicy,
+    CostPolicy, CredentialPlace, Extractor, LinePolicy, PathAllowances, Rewriting, RoutePolicy,
+    UpstreamPolicy,
 };
 
 /// Longest wait for an answer to begin when the file does not say, in seconds.
@@ -28,11 +30,8 @@ const STREAM_IDLE_SECONDS: u64 = 300;
 /// Longest wait that can be configured, in seconds: one day.
 const MAX_SECONDS: u64 = 86_400;
 
-/// Keys of the format that this version can't honour.
-const NOT_YET: [&str; 1] = ["cost"];
-
 /// Keys that mean nothing where no credential is asked.
-const NOT_PUBLIC: [&str; 18] = [
+const NOT_PUBLIC: [&str; 19] = [
     "roles",
     "scopes",
     "credentials",
@@ -51,6 +50,7 @@ const NOT_PUBLIC: [&str; 18] = [
     "scoped",
     "workspace_paths",
     "mcp",
+    "cost",
 ];
 
 /// One entry, whose upstream is still only a name.
@@ -78,6 +78,7 @@ pub(in crate::policy) struct RouteEntry {
     stream_idle: Duration,
     body_bytes: Option<u64>,
     line: Option<LinePolicy>,
+    pub(in crate::policy) cost: Option<CostPolicy>,
     action: Arc<str>,
 }
 
@@ -114,6 +115,7 @@ impl RouteEntry {
             stream_idle: self.stream_idle,
             body_bytes: self.body_bytes,
             line: self.line,
+            cost: self.cost.clone(),
             action: Arc::clone(&self.action),
         }
     }
@@ -121,9 +123,6 @@ impl RouteEntry {
 
 /// Reads one entry.
 pub(super) fn route(fields: &Fields<'_>) -> Option<RouteEntry> {
-    for key in NOT_YET {
-        fields.not_yet(key);
-    }
     fields.require("upstream");
     fields.require("path");
     let public = fields.flag("public", false);
@@ -159,6 +158,7 @@ pub(super) fn route(fields: &Fields<'_>) -> Option<RouteEntry> {
         credentials: credentials(fields),
         body_bytes: fields.integer("body_bytes", 0..=MAX_BODY_BYTES),
         line: line(fields, public),
+        cost: cost::cost(fields, path.as_ref()),
         name: fields.text("name")?.value.into(),
         upstream: upstream?,
         path: path?,
@@ -195,6 +195,9 @@ fn refuse_contradictions(fields: &Fields<'_>, entry: &RouteEntry) {
     }
     if entry.mcp && entry.websocket {
         refuse("`mcp = true` is for streamable HTTP, which has no WebSocket".to_owned());
+    }
+    if entry.websocket && entry.cost.is_some() {
+        refuse("what a WebSocket costs is not metered: leave `cost` or `websocket` out".to_owned());
     }
     if entry.websocket && !entry.methods.contains(&Method::GET) {
         refuse("a WebSocket handshake is a GET (RFC 6455 section 4.1)".to_owned());

@@ -1,0 +1,147 @@
+//! `cost` of a route: how what its requests cost is known.
+
+use std::sync::Arc;
+
+use super::{check_parameter, extractor};
+use crate::inspect::usage::UsageFormat;
+use crate::money::NanoUsd;
+use crate::policy::document::reader::Fields;
+use crate::policy::problem::{Located, ProblemKind};
+use crate::policy::{CostPolicy, CostSource, Extractor, StatedCost, StatedTokens};
+
+/// Reads the key of one route.
+pub(super) fn cost(fields: &Fields<'_>, path: Option<&Located<Arc<str>>>) -> Option<CostPolicy> {
+    let table = fields.table("cost")?;
+    let source = source(&table);
+    let reserve = amount(&table, "reserve_usd");
+    let place = |key| place(&table, key, path);
+    let (model, session, agent) = (place("model"), place("session"), place("agent"));
+    let cut_off = table.flag("cut_off", false);
+    let refuse = |message: &str| {
+        table
+            .report()
+            .add(table.place(), ProblemKind::Conflict, message);
+    };
+    let source = source?;
+    match (&source, &model) {
+        (CostSource::Usage(UsageFormat::Gemini | UsageFormat::Bedrock), None) => {
+            refuse("these APIs name the model in the path: say where with `model = \"path:…\"`");
+        }
+        (CostSource::Usage(_) | CostSource::Stated(_) | CostSource::Fixed(_), _) => {}
+    }
+    if cut_off && !matches!(source, CostSource::Usage(_)) {
+        refuse("`cut_off` needs `usage`: other costs are known at the end only");
+    }
+    Some(CostPolicy {
+        model: match (&source, model) {
+            (CostSource::Usage(_), None) => Some(Extractor::Body(vec!["model".to_owned()])),
+            (_, model) => model,
+        },
+        source,
+        reserve,
+        session,
+        agent,
+        cut_off,
+    })
+}
+
+fn amount(table: &Fields<'_>, key: &'static str) -> Option<NanoUsd> {
+    let amount = table.parsed(key, str::parse::<NanoUsd>)?;
+    if amount.value.is_zero() {
+        table.report().add(
+            &amount.place,
+            ProblemKind::BadValue,
+            "nothing would be held or charged: leave `cost` out where a route costs nothing",
+        );
+    }
+    Some(amount.value)
+}
+
+/// One of `usage`, `fixed_usd`, or `usd` and `tokens`.
+fn source(table: &Fields<'_>) -> Option<CostSource> {
+    let usage = table.choice(
+        "usage",
+        &[
+            ("auto", UsageFormat::Auto),
+            ("openai", UsageFormat::OpenAi),
+            ("anthropic", UsageFormat::Anthropic),
+            ("gemini", UsageFormat::Gemini),
+            ("bedrock", UsageFormat::Bedrock),
+        ],
+    );
+    let fixed = amount(table, "fixed_usd");
+    let stated = StatedCost {
+        usd: answered(table, "usd"),
+        tokens: table.table("tokens").as_ref().map(tokens),
+    };
+    let states = table.has("usd") || table.has("tokens");
+    let ways = [table.has("usage"), table.has("fixed_usd"), states];
+    if ways.iter().filter(|said| **said).count() != 1 {
+        table.report().add(
+            table.place(),
+            ProblemKind::Conflict,
+            "a cost is known in one way: by `usage`, by `usd` or `tokens`, or by `fixed_usd`",
+        );
+        return None;
+    }
+    match (usage, fixed) {
+        (Some(format), _) => Some(CostSource::Usage(format)),
+        (None, Some(fixed)) => Some(CostSource::Fixed(fixed)),
+        (None, None) => states.then(|| CostSource::Stated(Box::new(stated))),
+    }
+}
+
+fn tokens(table: &Fields<'_>) -> StatedTokens {
+    table.require("input");
+    table.require("output");
+    StatedTokens {
+        input: answered(table, "input"),
+        output: answered(table, "output"),
+        cache_read: answered(table, "cache_read"),
+        cache_write: answered(table, "cache_write"),
+        reasoning: answered(table, "reasoning"),
+        model: answered(table, "model"),
+    }
+}
+
+/// A place in an answer.
+fn answered(table: &Fields<'_>, key: &'static str) -> Option<Extractor> {
+    let place = extractor(table, table.text(key)?)?;
+    match &place.value {
+        Extractor::Body(_) | Extractor::Header(_) | Extractor::Event(_) => Some(place.value),
+        Extractor::Path(_)
+        | Extractor::Query(_)
+        | Extractor::Form(_)
+        | Extractor::Claim(_)
+        | Extractor::Message(_) => {
+            table.report().add(
+                &place.place,
+                ProblemKind::BadValue,
+                "an answer states it at `body:`, `header:` or `event:`",
+            );
+            None
+        }
+    }
+}
+
+/// A place in a request.
+fn place(
+    table: &Fields<'_>,
+    key: &'static str,
+    path: Option<&Located<Arc<str>>>,
+) -> Option<Extractor> {
+    let place = extractor(table, table.text(key)?)?;
+    match &place.value {
+        Extractor::Path(name) => check_parameter(table, &place, name, path),
+        Extractor::Query(_) | Extractor::Header(_) | Extractor::Body(_) | Extractor::Form(_) => {}
+        Extractor::Event(_) | Extractor::Message(_) | Extractor::Claim(_) => {
+            table.report().add(
+                &place.place,
+                ProblemKind::BadValue,
+                "a request names it at `path:`, `query:`, `header:`, `body:` or `form:`",
+            );
+            return None;
+        }
+    }
+    Some(place.value)
+}
