@@ -1,7 +1,8 @@
 //! Records about the log and the process, between those about requests.
 
+use super::adjustment::AdjustmentFacts;
 use super::json::push_timestamp;
-use super::record::{number, text};
+use super::record::{number, optional, text};
 use crate::clock::Timestamp;
 
 /// Something that happened to the log or the process.
@@ -50,8 +51,56 @@ pub enum Event<'a> {
         /// How many resources lost their owner.
         resources: u64,
     },
+    /// A request cost something that its own record does not say: it was settled after that was
+    /// written, or the process ended before.
+    Settlement {
+        /// Whose.
+        tenant: &'a str,
+        /// Which request.
+        request_id: &'a str,
+        /// When it arrived, which is when its cost counts.
+        arrived: Timestamp,
+        /// Cost in USD as a decimal.
+        cost_usd: &'a str,
+        /// How it was settled: `settled`, `recovered`, `expired`.
+        how: &'a str,
+        /// Model of a completion.
+        model: Option<&'a str>,
+        /// Revision of the price list.
+        price_revision: Option<&'a str>,
+    },
+    /// An operator put right what a tenant has spent.
+    Adjusted {
+        /// What was put right, by whom and why.
+        facts: &'a AdjustmentFacts<'a>,
+        /// [`AdjustmentFacts::sign`].
+        signature: &'a str,
+    },
+    /// A ceiling is spent as far as somebody wanted to know of, or a request was refused by it.
+    CeilingWarning(CeilingWarning<'a>),
     /// The process ends in order.
     Shutdown,
+}
+
+/// How far a ceiling is spent.
+#[derive(Clone, Copy, Debug)]
+pub struct CeilingWarning<'a> {
+    /// Whose ceiling.
+    pub tenant: &'a str,
+    /// Over what it adds up: `tenant`, `user`, …
+    pub scope: &'a str,
+    /// Which user, agent, route or session.
+    pub value: &'a str,
+    /// Over which time: `month`, `rolling:24h`.
+    pub window: &'a str,
+    /// Share of the limit that was reached, as a decimal; `None` where a request was refused.
+    pub threshold: Option<&'a str>,
+    /// The limit in USD as a decimal.
+    pub limit_usd: &'a str,
+    /// What is spent in USD as a decimal.
+    pub spent_usd: &'a str,
+    /// When the window ends.
+    pub resets_at: Option<Timestamp>,
 }
 
 impl Event<'_> {
@@ -93,9 +142,52 @@ impl Event<'_> {
                 text(out, b",\"tenant_id\":", tenant);
                 number(out, b",\"resources\":", *resources);
             }
+            Self::Settlement {
+                tenant,
+                request_id,
+                arrived,
+                cost_usd,
+                how,
+                model,
+                price_revision,
+            } => {
+                text(out, b",\"event\":", "settlement");
+                text(out, b",\"tenant_id\":", tenant);
+                text(out, b",\"request_id\":", request_id);
+                out.extend_from_slice(b",\"arrived\":");
+                push_timestamp(out, *arrived);
+                text(out, b",\"cost_usd\":", cost_usd);
+                text(out, b",\"how\":", how);
+                optional(out, b",\"model\":", *model);
+                optional(out, b",\"price_revision\":", *price_revision);
+            }
+            Self::Adjusted { facts, signature } => {
+                text(out, b",\"event\":", "adjusted");
+                facts.write(out);
+                text(out, b",\"signature\":", signature);
+            }
+            Self::CeilingWarning(warning) => warning.write(out),
             Self::Shutdown => text(out, b",\"event\":", "shutdown"),
         }
         out.extend_from_slice(b",\"instance\":");
         out.extend_from_slice(instance);
+    }
+}
+
+impl CeilingWarning<'_> {
+    fn write(&self, out: &mut Vec<u8>) {
+        text(out, b",\"event\":", "ceiling_warning");
+        text(out, b",\"tenant_id\":", self.tenant);
+        text(out, b",\"scope\":", self.scope);
+        text(out, b",\"value\":", self.value);
+        text(out, b",\"window\":", self.window);
+        optional(out, b",\"threshold\":", self.threshold);
+        text(out, b",\"limit_usd\":", self.limit_usd);
+        text(out, b",\"spent_usd\":", self.spent_usd);
+        out.extend_from_slice(b",\"resets_at\":");
+        match self.resets_at {
+            Some(time) => push_timestamp(out, time),
+            None => out.extend_from_slice(b"null"),
+        }
     }
 }

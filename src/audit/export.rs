@@ -8,15 +8,14 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::chain::{Link, Problem};
-use super::files;
+use super::chain::Problem;
 use super::filter::{Facets, Filter, Matcher};
 use super::flat;
 use super::json::push_timestamp;
 use super::keys::{KeyError, LogKeys};
-use super::lines::{Line, Lines};
 use super::record::{number, text};
 use super::settings::Settings;
+use super::walk::walk;
 use crate::clock::Clock;
 
 /// How an export is written.
@@ -80,61 +79,33 @@ pub fn export(
     if format == ExportFormat::Csv {
         flat::write_csv_header(out)?;
     }
-    for (lineage, paths) in files::list(&settings.directory)? {
-        let last = paths.last().cloned();
-        for path in paths {
-            let growing = last.as_ref() == Some(&path);
-            let mut lines = Lines::open(&path.path)?;
-            while let Some(line) = lines.next()? {
-                let checked = match line {
-                    Line::Whole(line) => checked(line, &keys).map(|link| (line, link.seq)),
-                    // The end of a file that is being written, or was when its process was killed.
-                    Line::Torn if growing => break,
-                    Line::Torn | Line::TooLong => Err(Problem::Malformed),
-                };
-                let (line, seq) = match checked {
-                    Ok(checked) => checked,
-                    Err(problem) => {
-                        return Err(ExportError::Bad {
-                            file: path.path.clone(),
-                            line: lines.count(),
-                            problem,
-                        });
-                    }
-                };
-                if !Facets::of(line).is_some_and(|facets| matcher.matches(&facets)) {
-                    continue;
-                }
-                match format {
-                    ExportFormat::JsonLines => {
-                        out.write_all(line)?;
-                        out.write_all(b"\n")?;
-                    }
-                    ExportFormat::Csv => flat::write_csv(line, out)?,
-                    ExportFormat::Ocsf => super::ocsf::write(line, out)?,
-                }
-                digest.update(line);
-                digest.update(b"\n");
-                summary.records += 1;
-                match ranges.last_mut() {
-                    Some((known, _, last)) if *known == lineage => *last = seq,
-                    Some(_) | None => ranges.push((lineage, seq, seq)),
-                }
-            }
+    walk(settings, &keys, |position, line| {
+        if !Facets::of(line).is_some_and(|facets| matcher.matches(&facets)) {
+            return Ok(());
         }
-    }
+        match format {
+            ExportFormat::JsonLines => {
+                out.write_all(line)?;
+                out.write_all(b"\n")?;
+            }
+            ExportFormat::Csv => flat::write_csv(line, out)?,
+            ExportFormat::Ocsf => super::ocsf::write(line, out)?,
+        }
+        digest.update(line);
+        digest.update(b"\n");
+        summary.records += 1;
+        match ranges.last_mut() {
+            Some((known, _, last)) if *known == position.lineage => *last = position.seq,
+            Some(_) | None => ranges.push((position.lineage, position.seq, position.seq)),
+        }
+        Ok(())
+    })?;
     summary.digest = digest.finalize().to_hex().to_string();
     if format == ExportFormat::JsonLines {
         out.write_all(&footer(&keys, clock, filter, &summary, &ranges))?;
     }
     out.flush()?;
     Ok(summary)
-}
-
-fn checked<'line>(line: &'line [u8], keys: &LogKeys) -> Result<Link<'line>, Problem> {
-    let link = Link::parse(line).ok_or(Problem::Malformed)?;
-    link.check(keys)?;
-    Ok(link)
 }
 
 fn footer(

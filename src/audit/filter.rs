@@ -6,8 +6,8 @@ use super::record::RecordedDecision;
 use crate::clock::Timestamp;
 use crate::tenant::{TenantGrammar, TenantId};
 
-/// Conditions on records; all that are given have to hold. Events belong to no tenant and no
-/// decision, so either condition leaves them out.
+/// Conditions on records; all that are given have to hold. Events are no decision, and few are about
+/// a tenant: a condition leaves out what it does not fit.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// Only this tenant's.
@@ -131,10 +131,19 @@ impl Matcher {
     }
 
     pub(super) fn matches(&self, facets: &Facets<'_>) -> bool {
-        let tenant = self.tenant.as_ref().map(TenantId::as_str);
-        (tenant.is_none() || facets.tenant_id == tenant)
+        (self.tenant.is_none() || facets.tenant_id == self.tenant.as_ref().map(TenantId::as_str))
             && (self.decision.is_none() || facets.decision == self.decision)
-            && self.since.as_deref().is_none_or(|since| facets.ts >= since)
-            && self.until.as_deref().is_none_or(|until| facets.ts < until)
+            && self.spans(facets.ts)
+    }
+
+    /// The same for what is no record: only tenant and time are looked at.
+    pub(super) fn matches_at(&self, tenant: &str, at: &str) -> bool {
+        let wanted = self.tenant.as_ref().map(TenantId::as_str);
+        wanted.is_none_or(|wanted| wanted == tenant) && self.spans(at)
+    }
+
+    fn spans(&self, at: &str) -> bool {
+        self.since.as_deref().is_none_or(|since| at >= since)
+            && self.until.as_deref().is_none_or(|until| at < until)
     }
 }

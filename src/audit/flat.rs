@@ -41,6 +41,17 @@ const COLUMNS: &[&str] = &[
     "tokens.output",
     "tokens.cache_read",
     "price_revision",
+    "how",
+    "arrived",
+    "adjustment",
+    "by",
+    "scope",
+    "value",
+    "window",
+    "threshold",
+    "limit_usd",
+    "spent_usd",
+    "resets_at",
     "latency_us",
     "bytes_in",
     "bytes_out",
@@ -84,7 +95,12 @@ fn write_cell(value: &Value, out: &mut impl Write) -> io::Result<()> {
 
 fn write_text(text: &str, out: &mut impl Write) -> io::Result<()> {
     // A spreadsheet takes a cell that begins like this for a formula, and strangers choose the text.
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    // An amount below zero is a number and stays one.
+    let amount = text.strip_prefix('-').is_some_and(|rest| {
+        rest.bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.')
+    });
+    let guard = if !amount && text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         "'"
     } else {
         ""

@@ -22,9 +22,11 @@
 //! **Lineages.** During an upgrade in place two processes write at once, each its own chain
 //! ([`files`]).
 
+mod adjustment;
 mod backward;
 mod chain;
 mod checkpoint;
+mod costs;
 mod event;
 mod export;
 mod files;
@@ -47,10 +49,13 @@ mod storage;
 mod storage_tests;
 mod tail;
 mod verify;
+mod walk;
 mod writer;
 
+pub use adjustment::AdjustmentFacts;
 pub use chain::Problem;
-pub use event::Event;
+pub use costs::{Booked, RecordedCost, costs};
+pub use event::{CeilingWarning, Event};
 pub use export::{ExportError, ExportFormat, ExportSummary, export};
 pub use filter::{Filter, FilterError};
 pub use health::{AuditStats, AuditUnavailable};

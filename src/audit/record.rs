@@ -326,7 +326,7 @@ pub(super) fn number(out: &mut Vec<u8>, name: &[u8], value: u64) {
     push_number(out, value);
 }
 
-fn optional(out: &mut Vec<u8>, name: &[u8], value: Option<&str>) {
+pub(super) fn optional(out: &mut Vec<u8>, name: &[u8], value: Option<&str>) {
     out.extend_from_slice(name);
     match value {
         Some(value) => push_string(out, value.as_bytes(), LONGEST_TEXT),

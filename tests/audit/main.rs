@@ -7,6 +7,7 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod costs;
 mod crash;
 mod lifecycle;
 mod reading;
