@@ -23,6 +23,10 @@ use http::HeaderMap;
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 
+mod signing;
+
+pub use signing::{SigningKey, SigningKeyError, WebhookTarget};
+
 use super::replay::{Mark, ReplayGuard};
 use super::settings::{WebhookScheme, WebhookSettings};
 use super::{AuthMethod, Delegation, MAX_USER_LENGTH, Principal, PrincipalKind};
