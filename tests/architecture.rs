@@ -26,7 +26,10 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("inspect", &["decision", "money"]),
     ("identity", &["clock", "decision", "tenant"]),
     ("audit", &["clock", "decision", "identity", "tenant"]),
-    ("telemetry", &["audit", "identity", "tenant"]),
+    (
+        "telemetry",
+        &["audit", "budget", "clock", "identity", "money", "tenant"],
+    ),
     (
         "ownership",
         &["clock", "decision", "identity", "inspect", "tenant"],

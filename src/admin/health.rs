@@ -84,7 +84,7 @@ pub(super) async fn metrics(State(state): State<Arc<AdminState>>) -> Response {
     match state
         .gate
         .metrics()
-        .exposition(&state.gate.audit().stats(), &keys)
+        .exposition(&state.gate.audit().stats(), &keys, &[], &[])
     {
         Ok(text) => ([("content-type", "text/plain; version=0.0.4")], text).into_response(),
         Err(error) => {

@@ -11,8 +11,11 @@ use prometheus::{
 };
 
 use super::OpenStream;
+use super::money::{Money, StandingFacts, register_standing};
+use super::warnings::Warning;
 use crate::audit::AuditStats;
 use crate::identity::jwks::{KeySetState, KeySetStatus};
+use crate::money::NanoUsd;
 use crate::tenant::TenantId;
 
 /// Label for tenants beyond the bound on label values.
@@ -55,6 +58,7 @@ pub struct Metrics {
     connections_refused: IntCounter,
     body_memory: IntGauge,
     open_streams: IntGaugeVec,
+    money: Money,
     labelled: RwLock<HashSet<TenantId>>,
     most_labels: usize,
 }
@@ -147,6 +151,7 @@ impl Metrics {
                     &["tenant"],
                 )?,
             )?,
+            money: Money::new(&registry)?,
             registry,
             labelled: RwLock::new(HashSet::new()),
             most_labels: tenant_labels,
@@ -212,6 +217,32 @@ impl Metrics {
         OpenStream::counted_by(self.open_streams.with_label_values(&[tenant]))
     }
 
+    /// A request was charged `cost`; `how` says what that is taken from.
+    pub fn settled(&self, tenant: &TenantId, cost: NanoUsd, how: &'static str) {
+        self.money.settled(self.label_of(tenant), cost, how);
+    }
+
+    /// A metered request was charged nothing, for this reason.
+    pub fn uncharged(&self, reason: &'static str) {
+        self.money.uncharged(reason);
+    }
+
+    /// Somebody is told of a ceiling.
+    pub fn ceiling_warning(&self, warning: &Warning) {
+        self.money.warning(self.label_of(&warning.tenant), warning);
+    }
+
+    /// So many alerts came to `result`.
+    pub fn alerts(&self, result: &'static str, number: u64) {
+        self.money.alerts(result, number);
+    }
+
+    /// The tenants that have a label of their own.
+    pub fn labelled(&self) -> Vec<TenantId> {
+        let labelled = self.labelled.read().unwrap_or_else(PoisonError::into_inner);
+        labelled.iter().cloned().collect()
+    }
+
     /// A connection was refused.
     pub fn connection_refused(&self) {
         self.connections_refused.inc();
@@ -223,8 +254,8 @@ impl Metrics {
             .set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// The exposition in Prometheus' text format 0.0.4, with what others count: the audit log and
-    /// the key set of each issuer.
+    /// The exposition in Prometheus' text format 0.0.4, with what others count: the audit log, the
+    /// key set of each issuer, and how ceilings and reservations stand.
     ///
     /// # Errors
     /// A metric can't be written as text.
@@ -232,8 +263,11 @@ impl Metrics {
         &self,
         audit: &AuditStats,
         key_sets: &[(String, KeySetStatus)],
+        standings: &[StandingFacts],
+        reserved: &[(String, NanoUsd)],
     ) -> Result<String, MetricsError> {
         let elsewhere = Registry::new();
+        register_standing(&elsewhere, standings, reserved)?;
         let records = counter(
             &elsewhere,
             "fabric_gate_audit_records_total",
@@ -324,7 +358,7 @@ impl Metrics {
     }
 }
 
-fn counter(
+pub(super) fn counter(
     registry: &Registry,
     name: &str,
     help: &str,
@@ -333,7 +367,7 @@ fn counter(
     registered(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
 }
 
-fn registered<C: Collector + Clone + 'static>(
+pub(super) fn registered<C: Collector + Clone + 'static>(
     registry: &Registry,
     metric: C,
 ) -> Result<C, MetricsError> {
@@ -366,7 +400,9 @@ mod tests {
             metrics.request(&facts(&tenant));
         }
         metrics.request(&facts(&listed));
-        let text = metrics.exposition(&AuditStats::default(), &[]).unwrap();
+        let text = metrics
+            .exposition(&AuditStats::default(), &[], &[], &[])
+            .unwrap();
         let series = text
             .lines()
             .filter(|line| line.starts_with("fabric_gate_requests_total{"))
@@ -380,11 +416,32 @@ mod tests {
     }
 
     #[test]
+    fn a_ratio_is_that_of_the_line_that_is_spent_furthest() {
+        let metrics = Metrics::new(3).unwrap();
+        let standing = |used_ratio| StandingFacts {
+            tenant: "acme".to_owned(),
+            scope: "user",
+            window: "day".to_owned(),
+            used_ratio,
+        };
+        let reserved = [("acme".to_owned(), NanoUsd::from_nanos(1_250_000_000))];
+        let standings = [standing(0.25), standing(0.75), standing(0.5)];
+        let text = metrics
+            .exposition(&AuditStats::default(), &[], &standings, &reserved)
+            .unwrap();
+        let ratio = "used_ratio{scope=\"user\",tenant=\"acme\",window=\"day\"} 0.75";
+        assert!(text.contains(ratio), "{text}");
+        assert!(text.contains("fabric_gate_reserved_usd{tenant=\"acme\"} 1.25"));
+    }
+
+    #[test]
     fn a_new_policy_replaces_the_revision() {
         let metrics = Metrics::new(3).unwrap();
         metrics.policy_installed("old", &[]);
         metrics.policy_installed("new", &[]);
-        let text = metrics.exposition(&AuditStats::default(), &[]).unwrap();
+        let text = metrics
+            .exposition(&AuditStats::default(), &[], &[], &[])
+            .unwrap();
         assert!(text.contains("fabric_gate_policy_info{revision=\"new\"} 1"));
         assert!(!text.contains("revision=\"old\""));
     }
