@@ -3,9 +3,13 @@
 //! A nano-dollar is fine enough for one token of the cheapest model (0.01 USD per million tokens is
 //! 10 nano-USD a token), and the largest amount, [`NanoUsd::MAX`], is 9.2 billion USD.
 
+mod signed;
+
 use std::fmt;
 use std::iter::Sum;
 use std::str::FromStr;
+
+pub use signed::SignedUsd;
 
 /// Nano-USD in one USD.
 const NANOS: u64 = 1_000_000_000;
@@ -119,16 +123,21 @@ impl Sum for NanoUsd {
 impl fmt::Display for NanoUsd {
     /// `12.50`: at least two digits behind the point, as many more as it takes.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fraction = format!("{:09}", self.0 % NANOS);
-        let mut fraction = fraction.as_str();
-        while let Some(shorter) = fraction.strip_suffix('0') {
-            if shorter.len() < 2 {
-                break;
-            }
-            fraction = shorter;
-        }
-        write!(formatter, "{}.{fraction}", self.0 / NANOS)
+        write_nanos(formatter, self.0.into())
     }
+}
+
+fn write_nanos(formatter: &mut fmt::Formatter<'_>, nanos: u128) -> fmt::Result {
+    let one = u128::from(NANOS);
+    let fraction = format!("{:09}", nanos % one);
+    let mut fraction = fraction.as_str();
+    while let Some(shorter) = fraction.strip_suffix('0') {
+        if shorter.len() < 2 {
+            break;
+        }
+        fraction = shorter;
+    }
+    write!(formatter, "{}.{fraction}", nanos / one)
 }
 
 /// A text is no amount.
