@@ -38,7 +38,8 @@ pub struct RecordedCost<'line> {
 }
 
 /// Shows every cost that the log has, of those that match by tenant and by the time they count.
-/// Reads the whole log: not for a thread that serves requests.
+/// A record is written after its cost began to count, so files that end before `since` hold none.
+/// Reads much of the log: not for a thread that serves requests.
 ///
 /// # Errors
 /// A file can't be read, there is no key, or a record is not as it was written.
@@ -49,7 +50,7 @@ pub fn costs(
 ) -> Result<(), ExportError> {
     let keys = LogKeys::load(&settings.secret)?;
     let matcher = Matcher::new(filter);
-    walk(settings, &keys, |_, line| {
+    walk(settings, &keys, filter.since, |_, line| {
         if let Ok(costing) = serde_json::from_slice::<Costing<'_>>(line)
             && let Some(cost) = costing.cost()
             && matcher.matches_at(cost.tenant, cost.at)

@@ -79,7 +79,7 @@ pub fn export(
     if format == ExportFormat::Csv {
         flat::write_csv_header(out)?;
     }
-    walk(settings, &keys, |position, line| {
+    walk(settings, &keys, filter.since, |position, line| {
         if !Facets::of(line).is_some_and(|facets| matcher.matches(&facets)) {
             return Ok(());
         }
