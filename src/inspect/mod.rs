@@ -2,6 +2,7 @@
 
 pub mod coding;
 pub mod event_boundary;
+mod glob;
 pub mod json;
 pub mod json_rpc;
 pub mod mcp;
@@ -10,3 +11,5 @@ pub mod query;
 pub mod sse;
 pub mod usage;
 pub mod websocket;
+
+pub use glob::Glob;

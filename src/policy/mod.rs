@@ -47,4 +47,6 @@ pub use rewriting::{AbsentValue, Place, PrefixRule, Rewriting, SetRule};
 pub use router::{RouteConflict, RouteMatch, Router};
 pub use snapshot::*;
 pub use template::{Template, TemplateError};
-pub use uses::{Glob, UsePatterns, is_plain_uri};
+pub use uses::{UsePatterns, is_plain_uri};
+
+pub use crate::inspect::Glob;
