@@ -4,11 +4,13 @@
 //! would not survive it, and a signature over the rest would break. The places that change are
 //! found by the scanner, with all its strictness, and spliced.
 
+mod put;
 mod restore;
 mod splice;
 
 use std::borrow::Cow;
 
+pub use put::{Member, put};
 pub use restore::{Restored, restore};
 
 use super::scan::{Names, Next, Scanner, array_index, same_but_for_case, unescape};
