@@ -6,6 +6,7 @@
 
 mod ceiling;
 mod window;
+pub mod models;
 
 pub use ceiling::{Ceiling, CeilingScope, Spender, Window};
 pub use window::WindowError;
