@@ -1,7 +1,7 @@
 //! Which models a tenant may use, and what its requests say where they say nothing.
 //!
 //! A [`ModelPolicy`] comes from the policy files; a tenant's administrator can narrow it at run time
-//! (`settings`), never widen it. [`apply`] holds it against a request: every place of the body
+//! ([`settings`]), never widen it. [`apply`] holds it against a request: every place of the body
 //! that names a model has to be allowed, and what the request leaves out (the model, the cap of the
 //! output, the temperature) is written into it, byte for byte the same elsewhere.
 //!
@@ -11,6 +11,7 @@
 mod api;
 mod apply;
 mod named;
+pub mod settings;
 mod temperature;
 
 use std::sync::Arc;
