@@ -2,11 +2,13 @@
 //!
 //! A [`Ceiling`] is the most that may be spent over a window, by everybody it is about taken
 //! together. What was spent and what is reserved for requests under way never pass it: a request
-//! whose upper bound does not fit is refused before its backend hears of it.
+//! whose upper bound does not fit is refused before its backend hears of it. How many requests may
+//! ask, and how many at a time, is for [`limits`].
 
 mod ceiling;
 mod window;
 pub mod models;
+pub mod limits;
 
 pub use ceiling::{Ceiling, CeilingScope, Spender, Window};
 pub use window::WindowError;
