@@ -9,6 +9,7 @@ mod ceiling;
 mod window;
 pub mod models;
 pub mod limits;
+mod window;
 
 pub use ceiling::{Ceiling, CeilingScope, Spender, Window};
 pub use window::WindowError;

@@ -22,8 +22,8 @@ use crate::identity::Principal;
 use crate::identity::webhook::{VerifiedDelivery, Webhook};
 use crate::inspect::{json_rpc, query};
 use crate::policy::{
-    ErrorShape, PathAllowances, RouteMatch, RoutePolicy, UpstreamAuthorization, authorize,
-    tenant_status,
+    ErrorShape, PathAllowances, RouteMatch, RoutePolicy, TenantLimits, UpstreamAuthorization,
+    authorize, tenant_status,
 };
 
 /// What a call of [`Gate::admit`] came to, short of a refusal.
@@ -142,7 +142,7 @@ impl Gate {
                     ..Rewritten::default()
                 },
                 authorization: AuthorizationOut::Strip,
-                body_limit: body_limit(route, snapshot.defaults.body_bytes, None),
+                body_limit: body_limit(route, snapshot.defaults),
                 upgrade,
                 delivery: None,
                 resources: Vec::new(),
@@ -151,7 +151,7 @@ impl Gate {
             .inspect(|_| trail.admitted = true);
         }
 
-        let limit_before = body_limit(route, snapshot.defaults.body_bytes, None);
+        let limit_before = body_limit(route, snapshot.defaults);
         let principal = match generation.webhooks.at(target.path()) {
             Some(hook) => match body {
                 Some(body) => {
@@ -174,15 +174,8 @@ impl Gate {
         trail.principal = Some(Arc::clone(&principal));
 
         tenant_status(snapshot, principal.tenant())?;
-        let limits = snapshot
-            .tenants
-            .get(principal.tenant())
-            .map(|tenant| tenant.limits);
-        let limit = body_limit(
-            route,
-            snapshot.defaults.body_bytes,
-            limits.and_then(|limits| limits.body_bytes),
-        );
+        let limits = snapshot.limits(principal.tenant());
+        let limit = body_limit(route, limits);
         let source = Source {
             call,
             target: &target,
@@ -411,8 +404,8 @@ pub(super) fn is_coded(headers: &HeaderMap) -> bool {
         .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-fn body_limit(route: &RoutePolicy, default: Option<u64>, tenant: Option<u64>) -> u64 {
-    let tenant = tenant.or(default).unwrap_or(DEFAULT_BODY_BYTES);
+fn body_limit(route: &RoutePolicy, limits: TenantLimits) -> u64 {
+    let tenant = limits.body_bytes().unwrap_or(DEFAULT_BODY_BYTES);
     route.body_bytes.map_or(tenant, |route| route.min(tenant))
 }
 

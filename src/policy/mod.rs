@@ -17,6 +17,7 @@ mod cost;
 mod decide;
 mod directory;
 mod document;
+mod limits;
 mod line;
 mod ownership;
 mod problem;
@@ -36,6 +37,7 @@ pub use cost::{
 };
 pub use decide::{AuthorizeOutcome, Standing, UseOutcome, authorize, authorize_use, tenant_status};
 pub use directory::{MAX_FILE_BYTES, MAX_FILES, PolicyDirectory, PolicyFile};
+pub use limits::{Limits, TenantLimits};
 pub use line::{LinePolicy, LineScope};
 pub use ownership::{
     Access, CreatesRule, ErrorShape, IdForm, ImpliedSession, ListRule, MCP_SESSION, OwnerScope,

@@ -8,6 +8,7 @@ use http::Method;
 
 use super::LinePolicy;
 use super::cost::{Ceilings, CostPolicy, CostSettings};
+use super::limits::TenantLimits;
 use super::ownership::{
     CreatesRule, ErrorShape, ListRule, ResourceRule, StatedAbsence, UnknownResource,
 };
@@ -71,7 +72,7 @@ pub struct PolicySnapshot {
     /// `[[tenants]]`, by id.
     pub tenants: HashMap<TenantId, TenantPolicy>,
     /// `[defaults]`.
-    pub defaults: Limits,
+    pub defaults: TenantLimits,
     /// What tenants spend under that state no ceilings of their own.
     pub default_ceilings: Ceilings,
     /// `[costs]`.
@@ -116,6 +117,12 @@ impl PolicySnapshot {
             .unwrap_or(&self.default_ceilings)
     }
 
+    /// The limits of a tenant, and of its users.
+    pub fn limits(&self, tenant: &TenantId) -> TenantLimits {
+        let own = self.tenants.get(tenant).map(|policy| policy.limits);
+        own.unwrap_or_default().over(self.defaults)
+    }
+
     /// Whether some rule is about resources of MCP servers, by their URIs.
     pub fn judges_resource_uris(&self) -> bool {
         let uses = self.rules.iter().filter_map(|rule| rule.uses.as_ref());
@@ -149,16 +156,9 @@ pub struct TenantPolicy {
     /// Refused whatever the credential says.
     pub suspended: bool,
     /// Its own limits over the defaults.
-    pub limits: Limits,
+    pub limits: TenantLimits,
     /// What it spends under; `None` is what the defaults say.
     pub ceilings: Option<Ceilings>,
-}
-
-/// Limits that hold per tenant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Largest request body in bytes.
-    pub body_bytes: Option<u64>,
 }
 
 /// Where the backend listens.

@@ -9,6 +9,7 @@
 
 mod broken;
 mod conflicts;
+mod limits;
 mod profiles;
 mod rewriting;
 mod sound;

@@ -192,11 +192,11 @@ fn rules_and_limits_are_read() {
     assert_eq!(facts(1), (Effect::Forbid, RuleMode::Shadow));
     assert_eq!(facts(2), (Effect::Permit, RuleMode::Enforce));
     let acme = &snapshot.tenants[&"acme".parse().unwrap()];
-    assert_eq!(acme.limits.body_bytes, Some(2_097_152));
-    assert_eq!(snapshot.defaults.body_bytes, Some(1_048_576));
+    assert_eq!(acme.limits.tenant.body_bytes, Some(2_097_152));
+    assert_eq!(snapshot.defaults.tenant.body_bytes, Some(1_048_576));
     assert!(snapshot.tenants[&"globex".parse().unwrap()].suspended);
     assert_eq!(
-        compiled("# nothing\n").unwrap().defaults.body_bytes,
+        compiled("# nothing\n").unwrap().defaults.tenant.body_bytes,
         Some(10 << 20)
     );
 }

@@ -8,6 +8,7 @@ mod ceilings;
 mod costs;
 mod credentials;
 mod issuers;
+mod limits;
 mod line;
 mod profiles;
 mod protected_resource;
@@ -93,6 +94,8 @@ impl Document {
         sections.not_yet("prices");
         let tenancy = tenants::tenancy(sections.plain("tenancy"));
         let grammar = &tenancy.grammar;
+        let defaults = tenants::defaults(sections.plain("defaults").as_ref());
+        let limits = defaults.limits;
         let mut upstreams = read(&sections, "upstreams", |fields| {
             upstreams::upstream(fields, base)
         });
@@ -112,12 +115,12 @@ impl Document {
             development: sections
                 .plain("development")
                 .and_then(|fields| credentials::development(&fields, grammar)),
-            defaults: tenants::defaults(sections.plain("defaults").as_ref()),
+            defaults,
             costs: costs::costs(sections.plain("costs").as_ref()),
             tenants: sections
                 .entries("tenants", "id")
                 .iter()
-                .filter_map(|fields| tenants::tenant(fields, grammar))
+                .filter_map(|fields| tenants::tenant(fields, grammar, limits))
                 .collect(),
             upstreams,
             routes,

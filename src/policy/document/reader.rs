@@ -247,6 +247,21 @@ impl<'a> Fields<'a> {
         numbers
     }
 
+    /// A decimal, as it is written: a text, so that it is exact, or a whole number.
+    pub(super) fn decimal(&self, key: &'static str) -> Option<Located<&'a str>> {
+        let found = self.find(key)?;
+        match found.value {
+            DeValue::Integer(integer) if integer.radix() == 10 => {
+                Some(found.with(integer.as_str()))
+            }
+            DeValue::String(text) => Some(found.with(text.as_ref())),
+            _ => {
+                self.wrong_type(&found, "a whole number, or a decimal in quotes,");
+                None
+            }
+        }
+    }
+
     /// A point in time, which has to say its offset from UTC.
     pub(super) fn timestamp(&self, key: &'static str) -> Option<Timestamp> {
         let found = self.find(key)?;

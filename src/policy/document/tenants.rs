@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::ceilings::{CeilingEntries, ceilings};
+use super::limits::limits;
 use super::reader::Fields;
 use super::{bare, values};
 use crate::policy::problem::Located;
-use crate::policy::{Limits, Tenancy, TenantPolicy, UnknownTenant};
+use crate::policy::{Limits, Tenancy, TenantLimits, TenantPolicy, UnknownTenant};
 use crate::tenant::{TenantGrammar, TenantId};
 
 /// Largest request body of a tenant that no file says anything about, in bytes.
@@ -26,7 +27,7 @@ pub(in crate::policy) struct TenantEntry {
 /// `[defaults]`.
 #[derive(Debug)]
 pub(in crate::policy) struct Defaults {
-    pub(in crate::policy) limits: Limits,
+    pub(in crate::policy) limits: TenantLimits,
     pub(in crate::policy) ceilings: Option<CeilingEntries>,
 }
 
@@ -57,24 +58,33 @@ pub(super) fn tenancy(fields: Option<Fields<'_>>) -> Tenancy {
 
 /// Reads `[defaults]`.
 pub(super) fn defaults(fields: Option<&Fields<'_>>) -> Defaults {
-    let limits = fields.map(limits).unwrap_or_default();
-    Defaults {
-        limits: Limits {
-            body_bytes: limits.body_bytes.or(Some(BODY_BYTES)),
+    let built_in = TenantLimits {
+        tenant: Limits {
+            body_bytes: Some(BODY_BYTES),
+            ..Limits::default()
         },
+        user: Limits::default(),
+    };
+    let stated = fields.map(|fields| limits(fields, built_in));
+    Defaults {
+        limits: stated.unwrap_or_default().over(built_in),
         ceilings: fields.and_then(ceilings),
     }
 }
 
-/// Reads one `[[tenants]]` entry.
-pub(super) fn tenant(fields: &Fields<'_>, grammar: &TenantGrammar) -> Option<TenantEntry> {
+/// Reads one `[[tenants]]` entry. `defaults` hold where it says nothing.
+pub(super) fn tenant(
+    fields: &Fields<'_>,
+    grammar: &TenantGrammar,
+    defaults: TenantLimits,
+) -> Option<TenantEntry> {
     fields.require("id");
     fields.not_yet("models");
     let id = fields.parsed("id", |text| grammar.parse(text));
     let ceilings = ceilings(fields);
     let policy = TenantPolicy {
         suspended: fields.flag("suspended", false),
-        limits: limits(fields),
+        limits: limits(fields, defaults),
         ceilings: ceilings.as_ref().map(|it| Arc::clone(&it.ceilings)),
     };
     Some(TenantEntry {
@@ -95,16 +105,4 @@ pub(super) fn shared_write_roles(fields: Option<Fields<'_>>) -> Vec<Arc<str>> {
             .some_parsed("shared_write_roles", values::role)
             .unwrap_or_default(),
     )
-}
-
-fn limits(fields: &Fields<'_>) -> Limits {
-    let Some(limits) = fields.table("limits") else {
-        return Limits::default();
-    };
-    for key in ["requests_per_second", "burst", "concurrent_requests"] {
-        limits.not_yet(key);
-    }
-    Limits {
-        body_bytes: limits.integer("body_bytes", 0..=MAX_BODY_BYTES),
-    }
 }
