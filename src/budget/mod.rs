@@ -10,6 +10,7 @@ mod window;
 pub mod models;
 pub mod limits;
 mod window;
+pub mod later;
 
 pub use ceiling::{Ceiling, CeilingScope, Spender, Window};
 pub use window::WindowError;
