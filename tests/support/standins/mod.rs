@@ -9,6 +9,7 @@ pub mod anthropic;
 pub mod harness;
 pub mod heartbit;
 pub mod langgraph;
+pub mod llm;
 pub mod openai;
 
 use std::collections::BTreeMap;
