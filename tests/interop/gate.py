@@ -1,6 +1,7 @@
 """A gate with one profile before one backend, and API keys of two tenants."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import subprocess
 import tempfile
 import time
 import urllib.request
+from fractions import Fraction
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("FABRIC_GATE_BIN") or str(
@@ -51,13 +53,49 @@ def running(command, url, **more):
             process.wait()
 
 
+@dataclasses.dataclass
+class Gate:
+    """A running gate: where it is, keys of alice (acme), carol (acme) and bob (globex)."""
+
+    url: str
+    keys: dict
+    folder: pathlib.Path
+    admin: str
+    token: str
+
+    def ask(self, page):
+        request = urllib.request.Request(f"{self.admin}{page}", headers={"Authorization": f"Bearer {self.token}"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+    def spend(self, tenant):
+        """What a tenant has spent, and what is reserved, by the line of its first ceiling."""
+        line = self.ask(f"/v1/tenants/{tenant}/spend")["ceilings"][0]
+        return Fraction(line["spent_usd"]), Fraction(line["reserved_usd"])
+
+    def records(self, tenant):
+        """The tenant's records in the audit log."""
+        files = sorted((self.folder / "audit").iterdir())
+        lines = [json.loads(line) for file in files for line in file.read_text().splitlines() if line.endswith("}")]
+        return [line for line in lines if line.get("tenant_id") == tenant and line.get("method")]
+
+
 @contextlib.contextmanager
 def gate(profile, backend):
-    """The URL of a gate, and keys of alice (acme), carol (acme) and bob (globex)."""
+    """The URL of a gate, and the keys."""
+    tenants = '[[tenants]]\nid = "acme"\n[[tenants]]\nid = "globex"\n'
+    with started(profile, backend, tenants) as running_gate:
+        yield running_gate.url, running_gate.keys
+
+
+@contextlib.contextmanager
+def started(profile, backend, policy):
+    """A gate with this policy beside the profile: tenants, prices."""
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         (folder / "policies").mkdir()
-        (folder / "admin-token").write_text(secrets.token_hex(32))
+        token = secrets.token_hex(32)
+        (folder / "admin-token").write_text(token)
         public, admin = free_port(), free_port()
         config = folder / "gate.toml"
         config.write_text(
@@ -82,13 +120,12 @@ url = "sqlite:{folder}/gate.db"
             keys[user] = made["key"]
             stanzas.append(made["stanza"])
         (folder / "policies" / "gate.toml").write_text(
-            '[[tenants]]\nid = "acme"\n[[tenants]]\nid = "globex"\n'
-            f'[[upstreams]]\nname = "backend"\nurl = "{backend}"\nprofile = "{profile}"\n'
+            f'{policy}\n[[upstreams]]\nname = "backend"\nurl = "{backend}"\nprofile = "{profile}"\n'
             + "\n".join(stanzas)
         )
         command = [BINARY, "serve", "--config", str(config)]
         with running(command, f"http://127.0.0.1:{admin}/readyz", cwd=folder, env={**os.environ, "RUST_LOG": "warn"}):
-            yield f"http://127.0.0.1:{public}", keys
+            yield Gate(f"http://127.0.0.1:{public}", keys, folder, f"http://127.0.0.1:{admin}", token)
 
 
 def shown(what):

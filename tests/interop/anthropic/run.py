@@ -6,6 +6,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import gate
+import spending
 import standin
 
 from anthropic import Anthropic, NotFoundError
@@ -65,3 +66,4 @@ def main():
 
 
 main()
+spending.main()

@@ -6,6 +6,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import gate
+import spending
 import standin
 
 from openai import NotFoundError, OpenAI
@@ -64,3 +65,4 @@ def main():
 
 
 main()
+spending.main()
