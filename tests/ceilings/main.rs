@@ -8,6 +8,7 @@
     clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::string_slice,
+    clippy::result_large_err,
     unreachable_pub,
     dead_code,
     reason = "a helper of a test fails by panicking, as the test does, and not every test uses all"
