@@ -21,4 +21,7 @@ mod support;
 
 mod stage;
 
+mod concurrency;
+mod crash;
 mod provider;
+mod settlement;
