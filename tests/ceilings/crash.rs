@@ -80,7 +80,7 @@ async fn agents() -> RecordingBackend {
 
 /// A gate that settles what a dead one held after a second.
 fn soon_settled(builder: GateBuilder) -> GateBuilder {
-    builder.section("state", "crash_grace_seconds = 1")
+    builder.section("ledger", "crash_grace_seconds = 1")
 }
 
 async fn kill_in_the_middle(rounds: u64) {
@@ -185,13 +185,7 @@ async fn a_gate_that_lives_settles_what_one_beside_it_held_when_it_was_killed() 
     let silent = RecordingBackend::start(|_| Answer::nothing().hang()).await;
     let policy = tenant("acme", &[ceiling("tenant", "total", "0.10")]) + ROUTES;
     let mut stage = Stage::start_with(silent.url(), &policy, soon_settled).await;
-    let state = format!(
-        "url = \"sqlite:{}\"\ncrash_grace_seconds = 1",
-        stage.database().display()
-    );
-    let another = stage
-        .another_gate_with(|builder| builder.section("state", &state))
-        .await;
+    let another = stage.another_gate_with(soon_settled).await;
     let mut client = RawClient::connect(stage.gate.address()).await;
     client
         .send(stage.alice().request("POST", "/call", &[], "{}"))
