@@ -149,21 +149,33 @@ async fn requests_under_way_count_as_much_as_those_that_are_done() {
     assert_eq!(stage.audited("acme"), usd("0.50"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_first_requests_ever_of_a_tenant_are_held_to_the_ceiling_too() {
+/// Has newcomers ask so often at once, and holds each to the ceiling it never had before.
+async fn newcomers(tenants: usize, count: usize) {
     let backend = RecordingBackend::ok().await;
     let policy = "[tenancy]\nunknown = \"provision\"\n[[defaults.ceilings]]\n\
                   scope = \"tenant\"\nwindow = \"day\"\nusd = \"0.50\"\n";
     let stage = Stage::start(backend.url(), &(policy.to_owned() + ROUTES)).await;
-    for newcomer in ["newcomer-1", "newcomer-2", "newcomer-3"] {
+    for number in 0..tenants {
+        let tenant = format!("newcomer-{number}");
         let before = backend.requests().len();
-        let caller = stage.caller(newcomer, "alice");
+        let caller = stage.caller(&tenant, "alice");
         let request = caller.request("POST", "/call", &[], "{}");
-        let answers = at_once(stage.gate.address(), 64, request).await;
-        let expected = Answers::from([(200, ROOM), (429, 64 - ROOM)]);
-        assert_eq!(counted(&answers), expected, "{newcomer}");
-        assert_eq!(backend.requests().len() - before, ROOM, "{newcomer}");
+        let answers = at_once(stage.gate.address(), count, request).await;
+        let expected = Answers::from([(200, ROOM), (429, count - ROOM)]);
+        assert_eq!(counted(&answers), expected, "{tenant}");
+        assert_eq!(backend.requests().len() - before, ROOM, "{tenant}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_requests_ever_of_a_tenant_are_held_to_the_ceiling_too() {
+    newcomers(3, 64).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute; `make soak` runs it"]
+async fn soak_five_hundred_at_once_a_hundred_times() {
+    newcomers(100, 500).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

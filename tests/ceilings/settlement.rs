@@ -161,6 +161,23 @@ async fn a_stream_that_its_caller_leaves_is_charged_what_was_held_and_more_if_mo
 }
 
 #[tokio::test]
+async fn who_leaves_before_the_answer_begins_is_charged_what_was_held() {
+    for (route, target) in [("chat", CHAT), ("agent", "/agent")] {
+        let silent = RecordingBackend::start(|_| Answer::nothing().until_the_client_leaves()).await;
+        let stage = stage(silent.url()).await;
+        let mut client = RawClient::connect(stage.gate.address()).await;
+        let request = stage.alice().request("POST", target, &[], prompt(true));
+        client.send(request).await;
+        silent.wait_for_requests(1).await;
+        client.reset();
+        let record = stage.records_of(route, 1).await.remove(0);
+        assert!(cost_of(&record) > usd("0.0004"), "{record:#}");
+        let line = stage.settled_line("acme", "tenant", "").await;
+        assert_eq!(line.spent, cost_of(&record));
+    }
+}
+
+#[tokio::test]
 async fn what_the_backend_refuses_without_a_word_on_usage_is_free() {
     let refusing = RecordingBackend::start(|_| Answer::json(400, r#"{"error":"no"}"#)).await;
     let stage = stage(refusing.url()).await;
