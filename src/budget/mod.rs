@@ -6,11 +6,10 @@
 //! ask, and how many at a time, is for [`limits`].
 
 mod ceiling;
-mod window;
-pub mod models;
-pub mod limits;
-mod window;
 pub mod later;
+pub mod limits;
+pub mod models;
+mod window;
 
 pub use ceiling::{Ceiling, CeilingScope, Spender, Window};
 pub use window::WindowError;

@@ -17,8 +17,8 @@ mod cost;
 mod decide;
 mod directory;
 mod document;
-mod limits;
 mod follow;
+mod limits;
 mod line;
 mod ownership;
 mod problem;
@@ -38,8 +38,8 @@ pub use cost::{
 };
 pub use decide::{AuthorizeOutcome, Standing, UseOutcome, authorize, authorize_use, tenant_status};
 pub use directory::{MAX_FILE_BYTES, MAX_FILES, PolicyDirectory, PolicyFile};
-pub use limits::{Limits, TenantLimits};
 pub use follow::{AskPolicy, FollowPolicy, ReportsPolicy};
+pub use limits::{Limits, TenantLimits};
 pub use line::{LinePolicy, LineScope};
 pub use ownership::{
     Access, CreatesRule, ErrorShape, IdForm, ImpliedSession, ListRule, MCP_SESSION, OwnerScope,

@@ -144,18 +144,63 @@ mod tests {
         let chat = r#"{"messages":[]}"#;
         let claude = r#"{"anthropic_version":"bedrock-2023-05-31","messages":[]}"#;
         for (format, path, body, api) in [
-            (UsageFormat::OpenAi, "/v1/chat/completions", "{}", ModelApi::Chat),
-            (UsageFormat::OpenAi, "/v1/chat/completions/", "{}", ModelApi::Chat),
-            (UsageFormat::OpenAi, "/openai/deployments/x/chat/completions", "{}", ModelApi::Chat),
-            (UsageFormat::OpenAi, "/v1/completions", "{}", ModelApi::Completions),
-            (UsageFormat::OpenAi, "/v1/responses", "{}", ModelApi::Responses),
-            (UsageFormat::OpenAi, "/v1/embeddings", r#"{"input":"x"}"#, ModelApi::Other),
+            (
+                UsageFormat::OpenAi,
+                "/v1/chat/completions",
+                "{}",
+                ModelApi::Chat,
+            ),
+            (
+                UsageFormat::OpenAi,
+                "/v1/chat/completions/",
+                "{}",
+                ModelApi::Chat,
+            ),
+            (
+                UsageFormat::OpenAi,
+                "/openai/deployments/x/chat/completions",
+                "{}",
+                ModelApi::Chat,
+            ),
+            (
+                UsageFormat::OpenAi,
+                "/v1/completions",
+                "{}",
+                ModelApi::Completions,
+            ),
+            (
+                UsageFormat::OpenAi,
+                "/v1/responses",
+                "{}",
+                ModelApi::Responses,
+            ),
+            (
+                UsageFormat::OpenAi,
+                "/v1/embeddings",
+                r#"{"input":"x"}"#,
+                ModelApi::Other,
+            ),
             (UsageFormat::OpenAi, "/v1/batches", "{}", ModelApi::Other),
             (UsageFormat::OpenAi, "/llm", chat, ModelApi::Chat),
             (UsageFormat::OpenAi, "/v1/messages", "{}", ModelApi::Other),
-            (UsageFormat::Anthropic, "/v1/messages", chat, ModelApi::Messages),
-            (UsageFormat::Anthropic, "/v1/messages/count_tokens", chat, ModelApi::Other),
-            (UsageFormat::Anthropic, "/v1/messages/batches", "{}", ModelApi::Other),
+            (
+                UsageFormat::Anthropic,
+                "/v1/messages",
+                chat,
+                ModelApi::Messages,
+            ),
+            (
+                UsageFormat::Anthropic,
+                "/v1/messages/count_tokens",
+                chat,
+                ModelApi::Other,
+            ),
+            (
+                UsageFormat::Anthropic,
+                "/v1/messages/batches",
+                "{}",
+                ModelApi::Other,
+            ),
             (UsageFormat::Auto, "/v1/messages", chat, ModelApi::Messages),
             (UsageFormat::Auto, "/ask", chat, ModelApi::Chat),
             (UsageFormat::Auto, "/ask", "{}", ModelApi::Other),
@@ -171,29 +216,77 @@ mod tests {
                 "{}",
                 ModelApi::GenerateContent,
             ),
-            (UsageFormat::Gemini, "/v1beta/models/x:countTokens", "{}", ModelApi::Other),
-            (UsageFormat::Bedrock, "/model/amazon.nova-pro-v1:0/converse", "{}", ModelApi::Converse),
-            (UsageFormat::Bedrock, "/model/x/converse-stream", "{}", ModelApi::Converse),
-            (UsageFormat::Bedrock, "/model/anthropic.x/invoke", claude, ModelApi::Messages),
-            (UsageFormat::Bedrock, "/model/meta.x/invoke", r#"{"prompt":"x"}"#, ModelApi::Other),
+            (
+                UsageFormat::Gemini,
+                "/v1beta/models/x:countTokens",
+                "{}",
+                ModelApi::Other,
+            ),
+            (
+                UsageFormat::Bedrock,
+                "/model/amazon.nova-pro-v1:0/converse",
+                "{}",
+                ModelApi::Converse,
+            ),
+            (
+                UsageFormat::Bedrock,
+                "/model/x/converse-stream",
+                "{}",
+                ModelApi::Converse,
+            ),
+            (
+                UsageFormat::Bedrock,
+                "/model/anthropic.x/invoke",
+                claude,
+                ModelApi::Messages,
+            ),
+            (
+                UsageFormat::Bedrock,
+                "/model/meta.x/invoke",
+                r#"{"prompt":"x"}"#,
+                ModelApi::Other,
+            ),
         ] {
             let value = Value::parse(body.as_bytes(), &Limits::default()).unwrap();
-            assert_eq!(ModelApi::of(format, path, Some(value)), api, "{format:?} {path}");
+            assert_eq!(
+                ModelApi::of(format, path, Some(value)),
+                api,
+                "{format:?} {path}"
+            );
         }
-        assert_eq!(ModelApi::of(UsageFormat::OpenAi, "/x", None), ModelApi::Other);
+        assert_eq!(
+            ModelApi::of(UsageFormat::OpenAi, "/x", None),
+            ModelApi::Other
+        );
     }
 
     #[test]
     fn the_families_that_reason_are_told_by_their_names() {
         for model in [
-            "o1", "o3-mini", "o4-mini-2025-04-16", "gpt-5", "gpt-5.2-mini", "gpt-10", "openai/o3",
-            "ft:gpt-5:acme", "openrouter/openai/gpt-5",
+            "o1",
+            "o3-mini",
+            "o4-mini-2025-04-16",
+            "gpt-5",
+            "gpt-5.2-mini",
+            "gpt-10",
+            "openai/o3",
+            "ft:gpt-5:acme",
+            "openrouter/openai/gpt-5",
         ] {
             assert!(is_open_ai_reasoning(model), "{model}");
         }
         for model in [
-            "gpt-4o", "gpt-4.1", "gpt-3.5-turbo", "gpt-oss-120b", "olmo-2", "o", "claude-opus-4-5",
-            "mistral-large", "chatgpt-5", "xo1", "",
+            "gpt-4o",
+            "gpt-4.1",
+            "gpt-3.5-turbo",
+            "gpt-oss-120b",
+            "olmo-2",
+            "o",
+            "claude-opus-4-5",
+            "mistral-large",
+            "chatgpt-5",
+            "xo1",
+            "",
         ] {
             assert!(!is_open_ai_reasoning(model), "{model}");
         }

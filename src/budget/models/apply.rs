@@ -161,7 +161,9 @@ impl Asked {
         };
         match request.model {
             Some(ModelAt::Given(given)) => {
-                let plain = given.iter().map(|name| api.plain_name(request.format, name));
+                let plain = given
+                    .iter()
+                    .map(|name| api.plain_name(request.format, name));
                 asked.models.extend(plain.map(str::to_owned));
             }
             Some(ModelAt::Body(pointer)) => asked.read_at(root, pointer, request.format)?,
@@ -283,11 +285,7 @@ impl Asked {
     }
 
     /// The cap and the temperature of a request that says none.
-    fn output(
-        &self,
-        policy: &ModelPolicy,
-        root: Value<'_>,
-    ) -> Result<Vec<Member>, ModelDenied> {
+    fn output(&self, policy: &ModelPolicy, root: Value<'_>) -> Result<Vec<Member>, ModelDenied> {
         let model = self.models.first().map(String::as_str);
         let cap = policy.max_output_tokens.zip(self.api.cap_name(model));
         let temperature = policy.default_temperature.as_ref();

@@ -156,11 +156,23 @@ mod tests {
             (r#"{"Model":"a"}"#, vec!["a"]),
             (r#"{"modelId":"a"}"#, vec!["a"]),
             (r#"{"model":"a","models":["b","c"]}"#, vec!["a", "b", "c"]),
-            (r#"{"tools":[{"type":"image_generation","model":"a"}]}"#, vec!["a"]),
-            (r#"{"fallbacks":["a",{"model":"b","messages":[{"content":"x"}]}]}"#, vec!["a", "b"]),
+            (
+                r#"{"tools":[{"type":"image_generation","model":"a"}]}"#,
+                vec!["a"],
+            ),
+            (
+                r#"{"fallbacks":["a",{"model":"b","messages":[{"content":"x"}]}]}"#,
+                vec!["a", "b"],
+            ),
             (r#"{"fallbacks":[{"a":["b","c"]}]}"#, vec!["b", "c"]),
-            (r#"{"requests":[{"params":{"model":"a"}},{"params":{"model":"b"}}]}"#, vec!["a", "b"]),
-            (r#"{"session":{"audio":{"input":{"transcription":{"model":"a"}}}}}"#, vec!["a"]),
+            (
+                r#"{"requests":[{"params":{"model":"a"}},{"params":{"model":"b"}}]}"#,
+                vec!["a", "b"],
+            ),
+            (
+                r#"{"session":{"audio":{"input":{"transcription":{"model":"a"}}}}}"#,
+                vec!["a"],
+            ),
             (r#"{"extra_body":{"models":["a"]}}"#, vec!["a"]),
             (r#"{"model":null,"fallback":true}"#, vec![]),
             ("{}", vec![]),
@@ -187,7 +199,10 @@ mod tests {
             r#"{"response_format":{"json_schema":{"schema":{"const":{"model":"x"}}}}}"#,
         ] {
             let found = named(body);
-            assert!(found.models.is_empty() && found.caps.is_empty(), "{body}: {found:?}");
+            assert!(
+                found.models.is_empty() && found.caps.is_empty(),
+                "{body}: {found:?}"
+            );
         }
     }
 
@@ -204,7 +219,10 @@ mod tests {
                 r#"{"inferenceConfig":{"maxTokens":5},"additionalModelRequestFields":{"max_tokens":"6"}}"#,
                 vec![("maxTokens", "5"), ("max_tokens", "\"6\"")],
             ),
-            (r#"{"options":{"num_predict":-1}}"#, vec![("num_predict", "-1")]),
+            (
+                r#"{"options":{"num_predict":-1}}"#,
+                vec![("num_predict", "-1")],
+            ),
             (r#"{"max_tokens":null}"#, vec![]),
         ] {
             let found: Vec<_> = named(body).caps;

@@ -68,10 +68,30 @@ mod tests {
             assert_eq!(text.parse::<Temperature>().unwrap().as_str(), text);
         }
         for text in [
-            "", ".", ".7", "0.", "-0", "-0.1", "+1", "2.01", "3", "02", "1e0", "0,7", "nan", "inf",
-            " 1", "0x1", "1_0", "0.12345678901234567",
+            "",
+            ".",
+            ".7",
+            "0.",
+            "-0",
+            "-0.1",
+            "+1",
+            "2.01",
+            "3",
+            "02",
+            "1e0",
+            "0,7",
+            "nan",
+            "inf",
+            " 1",
+            "0x1",
+            "1_0",
+            "0.12345678901234567",
         ] {
-            assert_eq!(text.parse::<Temperature>(), Err(TemperatureError), "`{text}`");
+            assert_eq!(
+                text.parse::<Temperature>(),
+                Err(TemperatureError),
+                "`{text}`"
+            );
         }
     }
 }

@@ -169,7 +169,10 @@ fn a_listed_model_passes_and_another_does_not_wherever_it_stands() {
     ] {
         assert_eq!(chat(&only_list(), passes).unwrap(), passes);
         let denied = chat(&only_list(), refused).unwrap_err();
-        assert!(matches!(denied, ModelDenied::NotAllowed(_)), "{refused}: {denied}");
+        assert!(
+            matches!(denied, ModelDenied::NotAllowed(_)),
+            "{refused}: {denied}"
+        );
         assert!(denied.is_forbidden());
     }
 }
@@ -185,25 +188,52 @@ fn a_model_in_the_path_is_held_against_the_list_and_no_default_takes_its_place()
     let allowed: &'static [String] = Box::leak(Box::new(["gemini-pro:generateContent".to_owned()]));
     let other: &'static [String] = Box::leak(Box::new(["palm-2:generateContent".to_owned()]));
     let path = "/v1beta/models/gemini-pro:generateContent";
-    let passed = apply(&only_list(), &request(path, allowed, RequestBody::Json(b"{}"))).unwrap();
+    let passed = apply(
+        &only_list(),
+        &request(path, allowed, RequestBody::Json(b"{}")),
+    )
+    .unwrap();
     assert_eq!(passed.models, ["gemini-pro"]);
     assert_eq!(passed.body, None);
-    for body in [RequestBody::Json(b"{}"), RequestBody::Empty, RequestBody::Other] {
+    for body in [
+        RequestBody::Json(b"{}"),
+        RequestBody::Empty,
+        RequestBody::Other,
+    ] {
         let denied = apply(&only_list(), &request(path, other, body)).unwrap_err();
         assert_eq!(denied, not_allowed("palm-2"));
     }
     let two = RequestBody::Json(br#"{"model":"models/palm-2"}"#);
     let denied = apply(&only_list(), &request(path, allowed, two)).unwrap_err();
-    assert_eq!(denied, not_allowed("palm-2"), "the body names another than the path");
+    assert_eq!(
+        denied,
+        not_allowed("palm-2"),
+        "the body names another than the path"
+    );
 }
 
 #[test]
 fn who_may_not_use_every_model_has_to_name_one() {
     assert_eq!(chat(&only_list(), "{}"), Err(ModelDenied::NotNamed));
-    assert_eq!(chat(&only_list(), r#"{"model":null}"#), Err(ModelDenied::NotNamed));
-    assert!(chat(&policy(), "{}").unwrap().contains("gpt-4o"), "unless there is a default");
-    let batches = applied(&policy(), UsageFormat::OpenAi, "/v1/batches", r#"{"input_file_id":"f"}"#);
-    assert_eq!(batches, Err(ModelDenied::NotNamed), "a default is for what the gate can read");
+    assert_eq!(
+        chat(&only_list(), r#"{"model":null}"#),
+        Err(ModelDenied::NotNamed)
+    );
+    assert!(
+        chat(&policy(), "{}").unwrap().contains("gpt-4o"),
+        "unless there is a default"
+    );
+    let batches = applied(
+        &policy(),
+        UsageFormat::OpenAi,
+        "/v1/batches",
+        r#"{"input_file_id":"f"}"#,
+    );
+    assert_eq!(
+        batches,
+        Err(ModelDenied::NotNamed),
+        "a default is for what the gate can read"
+    );
     let form = ModelRequest {
         format: Some(UsageFormat::OpenAi),
         path: "/v1/audio/transcriptions",
@@ -247,9 +277,20 @@ fn a_cap_up_to_the_tenants_passes_and_one_above_is_refused_in_every_spelling() {
                 most: 8192
             }
         );
-        for unclear in ["-1", "8192.0", "1e2", "\"16\"", "[1]", "99999999999999999999"] {
+        for unclear in [
+            "-1",
+            "8192.0",
+            "1e2",
+            "\"16\"",
+            "[1]",
+            "99999999999999999999",
+        ] {
             let denied = chat(&policy(), &body(unclear)).unwrap_err();
-            assert_eq!(denied, ModelDenied::UnclearCap(name.to_owned()), "{unclear}");
+            assert_eq!(
+                denied,
+                ModelDenied::UnclearCap(name.to_owned()),
+                "{unclear}"
+            );
             assert!(!denied.is_forbidden());
         }
     }
@@ -285,9 +326,21 @@ fn an_agent_is_read_at_the_place_that_its_route_names() {
         model: Some(ModelAt::Body(&pointer)),
         body: RequestBody::Json(body.as_bytes()),
     };
-    let passed = apply(&policy(), &agent(r#"{"agent":{"llm":"o3"},"model":"whatever","max_tokens":9999999}"#));
-    assert_eq!(passed.unwrap(), Applied { body: None, models: vec!["o3".to_owned()] });
-    assert_eq!(apply(&policy(), &agent(r#"{"agent":{"llm":"o1"}}"#)), Err(not_allowed("o1")));
+    let passed = apply(
+        &policy(),
+        &agent(r#"{"agent":{"llm":"o3"},"model":"whatever","max_tokens":9999999}"#),
+    );
+    assert_eq!(
+        passed.unwrap(),
+        Applied {
+            body: None,
+            models: vec!["o3".to_owned()]
+        }
+    );
+    assert_eq!(
+        apply(&policy(), &agent(r#"{"agent":{"llm":"o1"}}"#)),
+        Err(not_allowed("o1"))
+    );
     for (before, after) in [
         (r#"{"task":1}"#, r#"{"task":1,"agent":{"llm":"gpt-4o"}}"#),
         (r#"{"agent":{"llm":null}}"#, r#"{"agent":{"llm":"gpt-4o"}}"#),

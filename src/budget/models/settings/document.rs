@@ -88,8 +88,16 @@ mod tests {
                 r#""default_temperature":0.70,"max_output_tokens":8192}}"#
             )
         );
-        let nothing = document(&tenant, &ModelPolicy::default(), &LlmSettings::default(), None);
+        let nothing = document(
+            &tenant,
+            &ModelPolicy::default(),
+            &LlmSettings::default(),
+            None,
+        );
         let read: serde_json::Value = serde_json::from_str(&nothing).unwrap();
-        assert!(read["allow"].is_null() && read["files"]["allow"].is_null(), "{read}");
+        assert!(
+            read["allow"].is_null() && read["files"]["allow"].is_null(),
+            "{read}"
+        );
     }
 }

@@ -56,9 +56,7 @@ pub enum SettingsError {
     )]
     NotAnObject,
     /// There is no such setting.
-    #[error(
-        "`{0}` is none of `allow`, `default`, `default_temperature`, `max_output_tokens`"
-    )]
+    #[error("`{0}` is none of `allow`, `default`, `default_temperature`, `max_output_tokens`")]
     UnknownKey(String),
     /// A value of another kind than the key's.
     #[error("`{key}` has to be {wanted}, or null for what the policy files say")]
@@ -114,7 +112,12 @@ impl LlmSettings {
             let mut lists = files.allow.iter();
             lists.all(|list| list.iter().any(|wider| wider.contains(pattern)))
         };
-        if let Some(pattern) = self.allow.iter().flat_map(|it| it.iter()).find(|it| !within(it)) {
+        if let Some(pattern) = self
+            .allow
+            .iter()
+            .flat_map(|it| it.iter())
+            .find(|it| !within(it))
+        {
             let pattern = pattern.as_str().to_owned();
             return Err(SettingsError::PatternBeyondFiles(pattern));
         }

@@ -80,7 +80,9 @@ impl LlmPatch {
             default_temperature: self
                 .default_temperature
                 .over(before.default_temperature.as_ref()),
-            max_output_tokens: self.max_output_tokens.over(before.max_output_tokens.as_ref()),
+            max_output_tokens: self
+                .max_output_tokens
+                .over(before.max_output_tokens.as_ref()),
         }
     }
 }
@@ -194,7 +196,10 @@ mod tests {
         let settings = LlmSettings::from_text(ALL).unwrap();
         assert_eq!(settings.to_text(), ALL);
         assert_eq!(LlmSettings::default().to_text(), "{}");
-        assert_eq!(LlmSettings::from_text("{}").unwrap(), LlmSettings::default());
+        assert_eq!(
+            LlmSettings::from_text("{}").unwrap(),
+            LlmSettings::default()
+        );
     }
 
     #[test]

@@ -29,7 +29,9 @@ impl LlmSettingsStore for Shelf {
         let seen = *self.seen.lock().unwrap();
         let is_all = seen.forgotten != since.forgotten;
         let rows = self.rows.lock().unwrap();
-        let chosen = rows.iter().filter(|row| is_all || row.change > since.change);
+        let chosen = rows
+            .iter()
+            .filter(|row| is_all || row.change > since.change);
         Ok(News {
             chosen: chosen.cloned().collect(),
             is_all,
@@ -82,7 +84,9 @@ async fn patch(
 ) -> Result<Option<String>, ChangeError> {
     let patch = LlmPatch::parse(patch.as_bytes()).unwrap();
     let who = ("user:alice", Timestamp::from_seconds(7));
-    settings.change(&tenant(id), &files(), &patch, |_| true, who).await
+    settings
+        .change(&tenant(id), &files(), &patch, |_| true, who)
+        .await
 }
 
 fn allows(settings: &TenantSettings, id: &str, model: &str) -> bool {
@@ -93,7 +97,9 @@ fn allows(settings: &TenantSettings, id: &str, model: &str) -> bool {
 async fn a_change_holds_for_its_tenant_at_once_and_for_no_other() {
     let settings = TenantSettings::new(Arc::new(Shelf::default()));
     assert!(allows(&settings, "acme", "a1"));
-    let shown = patch(&settings, "acme", r#"{"allow":["b"]}"#).await.unwrap();
+    let shown = patch(&settings, "acme", r#"{"allow":["b"]}"#)
+        .await
+        .unwrap();
     assert!(shown.unwrap().contains(r#""allow":["b"]"#));
     assert!(!allows(&settings, "acme", "a1"));
     assert!(allows(&settings, "acme", "b"));
@@ -106,7 +112,9 @@ async fn a_second_process_learns_of_a_change_and_of_what_was_forgotten() {
     let one = TenantSettings::new(shelf.clone());
     let other = TenantSettings::new(shelf);
     patch(&one, "acme", r#"{"allow":["b"]}"#).await.unwrap();
-    patch(&one, "globex", r#"{"allow":["a*"],"default":"a"}"#).await.unwrap();
+    patch(&one, "globex", r#"{"allow":["a*"],"default":"a"}"#)
+        .await
+        .unwrap();
     assert!(allows(&other, "acme", "a1"), "not yet");
     other.refresh().await.unwrap();
     assert!(!allows(&other, "acme", "a1"));
@@ -125,8 +133,14 @@ async fn two_that_patch_different_keys_both_have_their_way() {
     let one = TenantSettings::new(shelf.clone());
     let other = TenantSettings::new(shelf);
     patch(&one, "acme", r#"{"allow":["b"]}"#).await.unwrap();
-    let shown = patch(&other, "acme", r#"{"max_output_tokens":5}"#).await.unwrap().unwrap();
-    assert!(shown.contains(r#""chosen":["allow","max_output_tokens"]"#), "{shown}");
+    let shown = patch(&other, "acme", r#"{"max_output_tokens":5}"#)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        shown.contains(r#""chosen":["allow","max_output_tokens"]"#),
+        "{shown}"
+    );
 }
 
 #[tokio::test]
@@ -153,7 +167,9 @@ async fn a_condition_is_held_against_what_is_in_the_store() {
         async move {
             let who = ("admin", Timestamp::from_seconds(7));
             let holds = move |found: &str| found == expected;
-            settings.change(&tenant("acme"), &files(), &change, holds, who).await
+            settings
+                .change(&tenant("acme"), &files(), &change, holds, who)
+                .await
         }
     };
     patch(&one, "acme", r#"{"allow":["b"]}"#).await.unwrap();
@@ -170,7 +186,10 @@ async fn a_patch_that_changes_nothing_is_not_written() {
     let shelf = Arc::new(Shelf::default());
     let settings = TenantSettings::new(shelf.clone());
     assert_eq!(patch(&settings, "acme", "{}").await, Ok(None));
-    assert_eq!(patch(&settings, "acme", r#"{"allow":null}"#).await, Ok(None));
+    assert_eq!(
+        patch(&settings, "acme", r#"{"allow":null}"#).await,
+        Ok(None)
+    );
     assert!(shelf.rows.lock().unwrap().is_empty());
 }
 
@@ -178,7 +197,9 @@ async fn a_patch_that_changes_nothing_is_not_written() {
 async fn while_the_store_is_down_nothing_changes_and_the_last_known_holds() {
     let shelf = Arc::new(Shelf::default());
     let settings = TenantSettings::new(shelf.clone());
-    patch(&settings, "acme", r#"{"allow":["b"]}"#).await.unwrap();
+    patch(&settings, "acme", r#"{"allow":["b"]}"#)
+        .await
+        .unwrap();
     *shelf.is_down.lock().unwrap() = true;
     assert_eq!(
         patch(&settings, "acme", r#"{"allow":null}"#).await,
@@ -202,6 +223,8 @@ async fn a_choice_that_cannot_be_read_lets_nothing_through_until_it_is_chosen_an
     settings.refresh().await.unwrap();
     assert!(!allows(&settings, "acme", "b"));
     assert!(allows(&settings, "globex", "b"));
-    patch(&settings, "acme", r#"{"allow":["a*","b"]}"#).await.unwrap();
+    patch(&settings, "acme", r#"{"allow":["a*","b"]}"#)
+        .await
+        .unwrap();
     assert!(allows(&settings, "acme", "b"));
 }
