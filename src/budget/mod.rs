@@ -5,11 +5,15 @@
 //! whose upper bound does not fit is refused before its backend hears of it. How many requests may
 //! ask, and how many at a time, is for [`limits`].
 
+pub mod ledger;
+
 mod ceiling;
 pub mod later;
 pub mod limits;
 pub mod models;
+mod sync;
 mod window;
 
 pub use ceiling::{Ceiling, CeilingScope, Spender, Window};
+pub use ledger::{Ledger, LedgerSettings, Reservation, ReserveError};
 pub use window::WindowError;
