@@ -12,6 +12,7 @@ pub mod later;
 pub mod limits;
 pub mod models;
 mod sync;
+pub mod prices;
 mod window;
 
 pub use ceiling::{Ceiling, CeilingScope, Spender, Window};
