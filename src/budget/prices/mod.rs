@@ -6,6 +6,7 @@
 //! rate that can't be too low. Nothing is guessed about a model that nobody listed.
 
 mod card;
+mod litellm;
 mod price;
 mod rate;
 mod rates;
@@ -14,6 +15,7 @@ mod table;
 mod text;
 
 pub use card::{CardFault, StatedCard, StatedTier};
+pub use litellm::{ImportError, Imported, SkipReason, Skipped, import};
 pub use price::{Bound, Price, PriceFault, StatedPrice, StatedServiceTier};
 pub use rate::{Factor, FactorError, Rate};
 pub use rates::{RateClass, StatedRates};
