@@ -8,6 +8,7 @@
 pub mod ledger;
 
 mod ceiling;
+pub mod estimate;
 pub mod later;
 pub mod limits;
 pub mod models;

@@ -1,0 +1,577 @@
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::budget::prices::{Price, StatedCard, StatedPrice, StatedRates};
+
+fn read(format: UsageFormat, body: &str) -> Result<RequestBound, EstimateFault> {
+    bound_of_request(format, body.as_bytes(), None)
+}
+
+fn openai(body: &str) -> RequestBound {
+    read(UsageFormat::OpenAi, body).unwrap()
+}
+
+fn length(body: &str) -> u64 {
+    u64::try_from(body.len()).unwrap()
+}
+
+#[test]
+fn a_chat_is_bounded_by_its_bytes_and_its_cap() {
+    let body = r#"{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}],"max_tokens":100,
+        "n":3,"stream":true,"stream_options":{"include_usage":true},"service_tier":"flex"}"#;
+    assert_eq!(
+        openai(body),
+        RequestBound {
+            model: Some("gpt-4o".into()),
+            input_tokens: length(body) + FRAME,
+            whole_context: false,
+            prompts: 1,
+            output_cap: Some(100),
+            choices: 3,
+            searches: 0,
+            audio_input: false,
+            audio_output: false,
+            cache_write_1h: false,
+            service_tier: Some("flex".into()),
+            streams: true,
+            asks_usage: true,
+            background: false,
+        }
+    );
+}
+
+#[test]
+fn a_cap_counts_under_the_name_its_interface_reads() {
+    let chat = |rest: &str| format!(r#"{{"messages":[{{"role":"user","content":"x"}}]{rest}}}"#);
+    for (format, body, cap) in [
+        (UsageFormat::OpenAi, chat(r#","max_tokens":7"#), Some(7)),
+        (
+            UsageFormat::OpenAi,
+            chat(r#","max_completion_tokens":7"#),
+            Some(7),
+        ),
+        (
+            UsageFormat::OpenAi,
+            chat(r#","max_completion_tokens":7,"max_tokens":9"#),
+            Some(9),
+        ),
+        (UsageFormat::OpenAi, chat(r#","max_output_tokens":7"#), None),
+        (
+            UsageFormat::OpenAi,
+            r#"{"input":"x","max_output_tokens":7}"#.into(),
+            Some(7),
+        ),
+        (
+            UsageFormat::OpenAi,
+            r#"{"input":"x","max_tokens":7}"#.into(),
+            None,
+        ),
+        (
+            UsageFormat::OpenAi,
+            chat(r#","input":"x","max_output_tokens":7"#),
+            None,
+        ),
+        (
+            UsageFormat::OpenAi,
+            chat(r#","input":"x","max_output_tokens":7,"max_tokens":8"#),
+            Some(8),
+        ),
+        (
+            UsageFormat::OpenAi,
+            r#"{"prompt":"x","max_tokens":7}"#.into(),
+            Some(7),
+        ),
+        (
+            UsageFormat::OpenAi,
+            r#"{"prompt":{"id":"p"},"max_output_tokens":7}"#.into(),
+            Some(7),
+        ),
+        (UsageFormat::OpenAi, r#"{"max_tokens":7}"#.into(), None),
+        (UsageFormat::Anthropic, chat(r#","max_tokens":7"#), Some(7)),
+        (
+            UsageFormat::Anthropic,
+            chat(r#","max_tokens":7,"thinking":{"type":"enabled","budget_tokens":50}"#),
+            Some(50),
+        ),
+        (
+            UsageFormat::Anthropic,
+            chat(r#","max_completion_tokens":7"#),
+            None,
+        ),
+        (
+            UsageFormat::Gemini,
+            r#"{"contents":[],"generationConfig":{"maxOutputTokens":7}}"#.into(),
+            Some(7),
+        ),
+        (
+            UsageFormat::Gemini,
+            r#"{"contents":[],"generation_config":{"max_output_tokens":7}}"#.into(),
+            Some(7),
+        ),
+        (
+            UsageFormat::Gemini,
+            r#"{"contents":[],"maxOutputTokens":7}"#.into(),
+            None,
+        ),
+        (
+            UsageFormat::Bedrock,
+            chat(r#","inferenceConfig":{"maxTokens":7}"#),
+            Some(7),
+        ),
+        (
+            UsageFormat::Bedrock,
+            chat(
+                r#","inferenceConfig":{"maxTokens":7},
+                "additionalModelRequestFields":{"thinking":{"budget_tokens":90}}"#,
+            ),
+            Some(90),
+        ),
+        (
+            UsageFormat::Bedrock,
+            chat(r#","anthropic_version":"x","max_tokens":7,"inferenceConfig":{"maxTokens":1}"#),
+            Some(7),
+        ),
+        (
+            UsageFormat::Bedrock,
+            r#"{"prompt":"x","max_gen_len":7}"#.into(),
+            Some(7),
+        ),
+        (UsageFormat::Auto, chat(r#","max_tokens":7"#), Some(7)),
+        (
+            UsageFormat::Auto,
+            chat(r#","inferenceConfig":{"maxTokens":7}"#),
+            None,
+        ),
+        (UsageFormat::OpenAi, chat(r#","max_tokens":null"#), None),
+        (UsageFormat::OpenAi, chat(r#","max_tokens":0"#), None),
+    ] {
+        assert_eq!(
+            read(format, &body).unwrap().output_cap,
+            cap,
+            "{format:?} {body}"
+        );
+    }
+}
+
+#[test]
+fn a_model_in_the_path_holds_and_tells_the_interface() {
+    let gemini = br#"{"contents":[],"generationConfig":{"maxOutputTokens":7,"candidateCount":2}}"#;
+    let bound = bound_of_request(UsageFormat::Auto, gemini, Some("gemini-2.5-pro")).unwrap();
+    assert_eq!(bound.model.as_deref(), Some("gemini-2.5-pro"));
+    assert_eq!((bound.output_cap, bound.choices), (Some(7), 2));
+    let converse = br#"{"messages":[],"inferenceConfig":{"maxTokens":7}}"#;
+    let bound = bound_of_request(UsageFormat::Auto, converse, Some("anthropic.claude")).unwrap();
+    assert_eq!(bound.output_cap, Some(7));
+    let named = br#"{"model":"cheap","messages":[]}"#;
+    let bound = bound_of_request(UsageFormat::OpenAi, named, Some("dear")).unwrap();
+    assert_eq!(bound.model.as_deref(), Some("dear"));
+}
+
+#[test]
+fn every_choice_of_every_prompt_is_counted() {
+    for (body, prompts, choices) in [
+        (r#"{"prompt":"a","n":2,"best_of":5}"#, 1, 5),
+        (r#"{"prompt":["a","b"],"n":2}"#, 2, 4),
+        (r#"{"prompt":[1,2,3]}"#, 1, 1),
+        (r#"{"prompt":[[1,2],[3]]}"#, 2, 2),
+        (r#"{"input":["a","b","c"]}"#, 3, 3),
+        (
+            r#"{"input":[{"role":"user","content":"a"},{"role":"user","content":"b"}]}"#,
+            1,
+            1,
+        ),
+        (r#"{"texts":["a","b"]}"#, 2, 2),
+        (r#"{"requests":[{},{},{}]}"#, 3, 3),
+        (r#"{"input":"a","n":null}"#, 1, 1),
+    ] {
+        let bound = openai(body);
+        assert_eq!((bound.prompts, bound.choices), (prompts, choices), "{body}");
+    }
+}
+
+#[test]
+fn a_count_that_readers_take_differently_is_refused() {
+    for number in [
+        "-1",
+        "1.5",
+        "1.0",
+        "1e3",
+        "\"5\"",
+        "true",
+        "[5]",
+        "100000001",
+        "99999999999999999999",
+    ] {
+        let body = format!(r#"{{"messages":[],"max_tokens":{number}}}"#);
+        assert_eq!(
+            read(UsageFormat::OpenAi, &body),
+            Err(EstimateFault::Value {
+                at: "max_tokens",
+                wanted: "a whole number of tokens, up to 100000000"
+            }),
+            "{number}"
+        );
+    }
+    for body in [
+        r#"{"n":0}"#,
+        r#"{"n":1025}"#,
+        r#"{"n":"2"}"#,
+        r#"{"generationConfig":{"candidateCount":-1}}"#,
+        r#"{"generationConfig":{},"generation_config":{}}"#,
+        r#"{"model":5}"#,
+        r#"{"stream":"yes"}"#,
+        r#"{"background":1}"#,
+        r#"{"service_tier":1}"#,
+    ] {
+        let read = read(UsageFormat::Gemini, body);
+        assert!(
+            matches!(read, Err(EstimateFault::Value { .. })),
+            "{body}: {read:?}"
+        );
+    }
+    for body in ["[]", "\"x\"", "1"] {
+        assert_eq!(
+            read(UsageFormat::Auto, body),
+            Err(EstimateFault::NoObject),
+            "{body}"
+        );
+    }
+    for (body, fault) in [
+        (r#"{"n":1,"n":2}"#, JsonFault::DuplicateName),
+        (r#"{"messages":[],"MAX_TOKENS":2}"#, JsonFault::NameCase),
+        ("{", JsonFault::Syntax),
+    ] {
+        assert_eq!(
+            read(UsageFormat::OpenAi, body),
+            Err(EstimateFault::Json(fault)),
+            "{body}"
+        );
+    }
+}
+
+#[test]
+fn a_picture_counts_as_a_large_one_and_not_by_its_bytes() {
+    let data = "A".repeat(500_000);
+    let part = |part: String| format!(r#"{{"messages":[{{"role":"user","content":[{part}]}}]}}"#);
+    for body in [
+        part(format!(
+            r#"{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{data}"}}}}"#
+        )),
+        part(format!(
+            r#"{{"type":"input_image","image_url":"data:image/png;base64,{data}"}}"#
+        )),
+        part(format!(
+            r#"{{"type":"image","source":{{"type":"base64","media_type":"image/png","data":"{data}"}}}}"#
+        )),
+        part(format!(r#"{{"inlineData":{{"mimeType":"image/png","data":"{data}"}}}}"#)),
+        part(format!(r#"{{"image":{{"format":"png","source":{{"bytes":"{data}"}}}}}}"#)),
+        part(r#"{"type":"image_url","image_url":{"url":"https://example.com/a.png"}}"#.into()),
+        part(r#"{"type":"image","source":{"type":"file","file_id":"f"}}"#.into()),
+        part(r#"{"type":"tool_result","content":[{"type":"image","source":{"type":"url","url":"https://e/a"}}]}"#.into()),
+        part(r#"{"Type":"x","IMAGE_URL":"https://example.com/a.png"}"#.into()),
+    ] {
+        let tokens = openai(&body).input_tokens;
+        let shown: String = body.chars().take(120).collect();
+        assert!(tokens > 40_000, "{tokens} {shown}");
+        assert!(tokens < 41_000, "{tokens} {shown}");
+    }
+    let two = r#"{"image_url":{"url":"https://a"}},{"image_url":{"url":"https://b"}}"#;
+    assert!(openai(&part(two.into())).input_tokens > 80_000);
+    let hidden = format!(r#"{{"type":"image","messages":[{{"type":"image","content":[{two}]}}]}}"#);
+    assert!(
+        openai(&hidden).input_tokens > 80_000,
+        "no word hides what a message holds"
+    );
+}
+
+#[test]
+fn text_called_a_picture_is_counted_all_the_same() {
+    let text = "word ".repeat(100_000);
+    for body in [
+        format!(
+            r#"{{"messages":[{{"content":[{{"type":"tool_use","input":{{"type":"image","data":"{text}"}}}}]}}]}}"#
+        ),
+        format!(
+            r#"{{"contents":[{{"parts":[{{"functionCall":{{"args":{{"image_url":"{text}"}}}}}}]}}]}}"#
+        ),
+        format!(r#"{{"messages":[{{"content":[{{"type":"text","text":"data:{text}"}}]}}]}}"#),
+        format!(r#"{{"messages":[{{"content":[{{"type":"image_url","text":"{text}"}}]}}]}}"#),
+    ] {
+        assert!(openai(&body).input_tokens >= 500_000);
+    }
+}
+
+#[test]
+fn a_document_may_fill_the_context_and_plain_text_does_not() {
+    let part = |part: &str| format!(r#"{{"messages":[{{"role":"user","content":[{part}]}}]}}"#);
+    for file in [
+        r#"{"type":"document","source":{"type":"url","url":"https://e/a.pdf"}}"#,
+        r#"{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"JVBE"}}"#,
+        r#"{"type":"input_file","file_id":"f"}"#,
+        r#"{"type":"file","file":{"file_id":"f"}}"#,
+        r#"{"fileData":{"mimeType":"video/mp4","fileUri":"https://e"}}"#,
+        r#"{"inlineData":{"mimeType":"application/pdf","data":"JVBE"}}"#,
+        r#"{"video":{"format":"mp4","source":{"s3Location":{"uri":"s3://a"}}}}"#,
+    ] {
+        assert!(openai(&part(file)).input_tokens > FILE_TOKENS, "{file}");
+    }
+    for text in [
+        r#"{"type":"document","source":{"type":"text","media_type":"text/plain","data":"plain"}}"#,
+        r#"{"inlineData":{"mimeType":"text/csv","data":"YQ=="}}"#,
+        r#"{"type":"text","text":"a document"}"#,
+    ] {
+        assert!(openai(&part(text)).input_tokens < 1_000, "{text}");
+    }
+}
+
+/// As much as the longest context holds.
+const FILE_TOKENS: u64 = 1_048_576;
+
+#[test]
+fn audio_is_known_where_it_may_be() {
+    for (body, input, output) in [
+        (
+            r#"{"messages":[{"content":[{"type":"input_audio","input_audio":{"data":"UklG","format":"wav"}}]}]}"#,
+            true,
+            false,
+        ),
+        (
+            r#"{"contents":[{"parts":[{"inlineData":{"mimeType":"Audio/mp3","data":"x"}}]}]}"#,
+            true,
+            false,
+        ),
+        (
+            r#"{"contents":[{"parts":[{"fileData":{"mimeType":"video/mp4","fileUri":"u"}}]}]}"#,
+            true,
+            false,
+        ),
+        (
+            r#"{"contents":[{"parts":[{"fileData":{"fileUri":"u"}}]}]}"#,
+            true,
+            false,
+        ),
+        (
+            r#"{"contents":[{"parts":[{"fileData":{"mimeType":"application/pdf","fileUri":"u"}}]}]}"#,
+            false,
+            false,
+        ),
+        (
+            r#"{"messages":[{"role":"assistant","audio":{"id":"audio_1"}}]}"#,
+            true,
+            false,
+        ),
+        (
+            r#"{"messages":[],"modalities":["text","audio"],"audio":{"voice":"a"}}"#,
+            false,
+            true,
+        ),
+        (
+            r#"{"contents":[],"generationConfig":{"responseModalities":["AUDIO"]}}"#,
+            false,
+            true,
+        ),
+        (
+            r#"{"contents":[],"generationConfig":{"responseModalities":["\u0041UDIO"]}}"#,
+            false,
+            true,
+        ),
+        (
+            r#"{"messages":[{"content":"audio"}],"modalities":["text"]}"#,
+            false,
+            false,
+        ),
+    ] {
+        let bound = openai(body);
+        assert_eq!(
+            (bound.audio_input, bound.audio_output),
+            (input, output),
+            "{body}"
+        );
+    }
+}
+
+#[test]
+fn what_is_read_elsewhere_is_bounded_by_the_context() {
+    for body in [
+        r#"{"input":"x","previous_response_id":"r"}"#,
+        r#"{"input":"x","conversation":{"id":"c"}}"#,
+        r#"{"prompt":{"id":"p"}}"#,
+        r#"{"input":"x","tools":[{"type":"file_search","vector_store_ids":["v"]}]}"#,
+        r#"{"input":"x","tools":[{"type":"mcp","server_url":"https://e"}]}"#,
+        r#"{"messages":[],"mcp_servers":[{"url":"https://e"}]}"#,
+        r#"{"contents":[],"tools":[{"codeExecution":{}}]}"#,
+        r#"{"contents":[],"cachedContent":"c"}"#,
+        r#"{"messages":[],"web_search_options":{"search_context_size":"low"}}"#,
+        "",
+    ] {
+        assert!(openai(body).whole_context, "{body}");
+    }
+    for body in [
+        r#"{"input":"x","previous_response_id":null,"tools":[]}"#,
+        r#"{"messages":[],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{"a":{"type":"web_search"}}}}}]}"#,
+        r#"{"messages":[],"tools":[{"name":"f","input_schema":{"type":"object"},"cache_control":{"type":"ephemeral"}},{"type":"bash_20250124","name":"bash"}]}"#,
+        r#"{"contents":[],"tools":[{"functionDeclarations":[{"name":"f","parameters":{"type":"OBJECT"}}]}]}"#,
+        r#"{"prompt":"x"}"#,
+    ] {
+        assert!(!openai(body).whole_context, "{body}");
+    }
+}
+
+#[test]
+fn what_is_too_deep_to_look_into_may_be_anything() {
+    let nested = |depth: usize| {
+        let open = "{\"a\":".repeat(depth);
+        format!("{{\"messages\":{open}1{}}}", "}".repeat(depth))
+    };
+    assert!(!openai(&nested(23)).whole_context);
+    assert!(openai(&nested(26)).whole_context);
+    assert_eq!(
+        read(UsageFormat::OpenAi, &nested(200)),
+        Err(EstimateFault::Json(JsonFault::TooDeep))
+    );
+}
+
+#[test]
+fn searches_are_as_many_as_are_stated_or_as_may_be() {
+    for (body, searches) in [
+        (
+            r#"{"messages":[],"tools":[{"type":"web_search_20250305","name":"web_search","max_uses":3}]}"#,
+            3,
+        ),
+        (
+            r#"{"messages":[],"tools":[{"type":"web_search_20250305","name":"web_search"}]}"#,
+            SEARCHES,
+        ),
+        (r#"{"contents":[],"tools":[{"googleSearch":{}}]}"#, SEARCHES),
+        (
+            r#"{"messages":[],"web_search_options":{"user_location":null}}"#,
+            SEARCHES,
+        ),
+        (
+            r#"{"input":"x","tools":[{"type":"web_search","max_uses":2},{"type":"web_search_preview"}]}"#,
+            2 + SEARCHES,
+        ),
+        (r#"{"messages":[],"tools":[{"type":"function"}]}"#, 0),
+    ] {
+        assert_eq!(openai(body).searches, searches, "{body}");
+    }
+}
+
+#[test]
+fn a_cache_of_an_hour_is_known_by_its_lifetime() {
+    let body = |ttl: &str| {
+        format!(
+            r#"{{"messages":[{{"content":[{{"type":"text","text":"x","cache_control":{{"type":"ephemeral"{ttl}}}}}]}}]}}"#
+        )
+    };
+    assert!(openai(&body(r#","ttl":"1h""#)).cache_write_1h);
+    assert!(openai(&body(r#","ttl":"1\u0068""#)).cache_write_1h);
+    assert!(!openai(&body(r#","ttl":"5m""#)).cache_write_1h);
+    assert!(!openai(&body("")).cache_write_1h);
+}
+
+fn price(context: Option<u64>, max_output: Option<u64>, output: &str) -> Price {
+    let rates = StatedRates::new("1.00".parse().unwrap(), output.parse().unwrap());
+    let mut stated = StatedPrice::of(StatedCard::flat(rates));
+    stated.context = context;
+    stated.max_output = max_output;
+    Price::of(&stated).unwrap()
+}
+
+#[test]
+fn a_bound_takes_the_nearest_cap_there_is() {
+    let body = r#"{"messages":[],"max_tokens":100,"n":2}"#;
+    let stated = openai(body);
+    let silent = openai(r#"{"messages":[],"n":2}"#);
+    let model = price(None, Some(500), "1.00");
+    let output = |bound: &RequestBound, price: &Price, tenant| {
+        bound
+            .of_price(price, tenant)
+            .map(|bound| bound.output_tokens)
+    };
+    assert_eq!(output(&stated, &model, Some(300)), Ok(200));
+    assert_eq!(output(&silent, &model, Some(300)), Ok(600));
+    assert_eq!(output(&silent, &model, None), Ok(1_000));
+    let unknown = price(None, None, "1.00");
+    assert_eq!(output(&silent, &unknown, None), Err(Unbounded::Output));
+    assert_eq!(output(&silent, &price(None, None, "0"), None), Ok(0));
+}
+
+#[test]
+fn input_is_never_more_than_the_model_takes() {
+    let long = openai(&format!(
+        r#"{{"messages":[{{"content":"{}"}}]}}"#,
+        "x".repeat(10_000)
+    ));
+    let input = |bound: &RequestBound, context| {
+        let price = price(context, Some(1), "1.00");
+        bound.of_price(&price, None).map(|bound| bound.input_tokens)
+    };
+    assert_eq!(input(&long, Some(4_000)), Ok(4_000));
+    assert_eq!(input(&long, None), Ok(long.input_tokens));
+    let batch = openai(&format!(r#"{{"input":["{0}","{0}"]}}"#, "x".repeat(10_000)));
+    assert_eq!(
+        input(&batch, Some(4_000)),
+        Ok(8_000),
+        "each text has its own context"
+    );
+    let earlier = openai(r#"{"input":"x","previous_response_id":"r"}"#);
+    assert_eq!(input(&earlier, Some(4_000)), Ok(4_000));
+    assert_eq!(input(&earlier, None), Err(Unbounded::Input));
+}
+
+#[test]
+fn a_fault_is_the_callers_to_mend() {
+    let fault = read(UsageFormat::OpenAi, r#"{"n":"2"}"#).unwrap_err();
+    assert_eq!(
+        fault.to_string(),
+        "`n` has to be a whole number of choices from 1, up to 1024"
+    );
+}
+
+proptest! {
+    #[test]
+    fn text_never_counts_less_than_its_bytes(
+        texts in prop::collection::vec("\\PC{0,40}", 1..5), cap in 1..10_000_u64
+    ) {
+        let messages: Vec<_> = texts
+            .iter()
+            .map(|text| serde_json::json!({ "role": "user", "content": [{ "type": "text", "text": text }] }))
+            .collect();
+        let body = serde_json::json!({ "messages": messages, "max_tokens": cap }).to_string();
+        let bound = openai(&body);
+        let bytes: usize = texts.iter().map(String::len).sum();
+        prop_assert!(bound.input_tokens >= u64::try_from(bytes).unwrap());
+        prop_assert_eq!(bound.output_cap, Some(cap));
+    }
+
+    #[test]
+    fn any_body_is_bounded_or_refused_in_any_format(
+        body in "[{}\\[\\]\":,a-z_0-9 ]{0,60}", format in prop::sample::select(vec![
+            UsageFormat::Auto, UsageFormat::OpenAi, UsageFormat::Anthropic, UsageFormat::Gemini,
+            UsageFormat::Bedrock,
+        ])
+    ) {
+        let read = bound_of_request(format, body.as_bytes(), Some("m"));
+        if let Ok(bound) = read {
+            prop_assert!(bound.input_tokens >= FRAME);
+            prop_assert_eq!(bound.model, Some("m".to_owned()));
+        }
+    }
+}
+
+#[test]
+fn a_tier_is_read_in_each_providers_words() {
+    for (body, tier) in [
+        (r#"{"service_tier":"priority"}"#, Some("priority")),
+        (r#"{"serviceTier":{"type":"flex"}}"#, Some("flex")),
+        (r#"{"serviceTier":"flex"}"#, Some("flex")),
+        (r#"{"speed":"fast"}"#, Some("fast")),
+        (r#"{"service_tier":null}"#, None),
+        ("{}", None),
+    ] {
+        assert_eq!(openai(body).service_tier, tier.map(Arc::from), "{body}");
+    }
+}
