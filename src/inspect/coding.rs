@@ -4,6 +4,8 @@
 //! ratio to what went in. A body that does not decode to its very end is refused: what two readers
 //! make of the rest may differ.
 
+pub mod stream;
+
 use std::io::Read;
 
 use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
