@@ -3,6 +3,7 @@
 pub mod coding;
 pub mod event_boundary;
 mod glob;
+pub mod event_stream;
 pub mod json;
 pub mod json_rpc;
 pub mod mcp;
