@@ -89,6 +89,11 @@ impl Decoder {
         Ok(None)
     }
 
+    /// What was taken and not given out in a frame.
+    pub fn held(&self) -> &[u8] {
+        &self.buffer
+    }
+
     /// What is left at the end of the stream: the beginning of a frame, which is no event without
     /// the blank line behind it.
     pub fn into_rest(self) -> Bytes {

@@ -1,6 +1,29 @@
 //! What an answer says it used, in one form for every provider.
+//!
+//! [`Meter`] reads along with an answer: it cuts the body into documents (events, frames, elements
+//! of an array, or the one document it is), finds out whose words each one speaks, and gathers what
+//! they say in a [`Reading`], which is complete once the protocol's own end was seen.
+
+mod anthropic;
+mod bedrock;
+mod document;
+mod documents;
+mod gemini;
+mod hiding;
+mod meter;
+mod openai;
+mod pointers;
+mod reader;
+pub mod request;
+mod shape;
+mod skim;
+mod tally;
 
 use std::sync::Arc;
+
+pub use meter::{Meter, MeterSettings};
+pub use pointers::{Place, Pointers};
+pub use tally::{MeterFault, Reading};
 
 use crate::money::NanoUsd;
 
@@ -49,3 +72,6 @@ pub enum UsageFormat {
     /// Bedrock Converse and `InvokeModel`, and their binary event streams.
     Bedrock,
 }
+
+#[cfg(test)]
+mod tests;
