@@ -5,15 +5,14 @@
 //! whose upper bound does not fit is refused before its backend hears of it. How many requests may
 //! ask, and how many at a time, is for [`limits`].
 
-pub mod ledger;
-
 mod ceiling;
 pub mod estimate;
 pub mod later;
+pub mod ledger;
 pub mod limits;
 pub mod models;
-mod sync;
 pub mod prices;
+mod sync;
 mod window;
 
 pub use ceiling::{Ceiling, CeilingScope, Spender, Window};

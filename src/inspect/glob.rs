@@ -39,6 +39,12 @@ impl Glob {
         rest.ends_with(last)
     }
 
+    /// The pattern in lower case, for names in lower case.
+    #[must_use]
+    pub fn folded(&self) -> Self {
+        Self(self.0.to_lowercase().into())
+    }
+
     /// Whether every name that `narrower` covers is covered by this pattern too. A star of the
     /// narrower one can only be taken by a star of this one, which stands for whatever that stands
     /// for: never true by mistake, and false for some pairs that differ in their spelling only.

@@ -2,8 +2,8 @@
 
 pub mod coding;
 pub mod event_boundary;
-mod glob;
 pub mod event_stream;
+mod glob;
 pub mod json;
 pub mod json_rpc;
 pub mod mcp;

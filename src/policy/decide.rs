@@ -38,6 +38,8 @@ pub enum Standing {
     /// By permits for some tools, prompts or resources only: these, and what belongs to the
     /// conversation.
     Uses,
+    /// By permits for some models only: requests that are known to ask for these.
+    Models,
 }
 
 /// What the policy says about one tool, prompt or resource.
@@ -78,16 +80,16 @@ pub fn authorize(
         snapshot
             .rules
             .iter()
-            .filter(|rule| rule.uses.is_none() && covers(rule, route, principal, method)),
+            .filter(|rule| rule.is_about_requests() && covers(rule, route, principal, method)),
     );
-    let by_use = || {
-        route.mcp
-            && snapshot.rules.iter().any(|rule| {
-                rule.uses.is_some()
-                    && rule.effect == Effect::Permit
-                    && covers(rule, route, principal, method)
-            })
+    let permits = |about: fn(&Rule) -> bool| {
+        let mut rules = snapshot.rules.iter();
+        rules.any(|rule| {
+            about(rule) && rule.effect == Effect::Permit && covers(rule, route, principal, method)
+        })
     };
+    let by_use = || route.mcp && permits(|rule| rule.uses.is_some());
+    let by_model = || !route.mcp && route.names_models() && permits(|rule| rule.models.is_some());
     let mut standing = Standing::Route;
     let has_role =
         route.roles.is_empty() || route.roles.iter().any(|role| principal.has_role(role));
@@ -107,6 +109,9 @@ pub fn authorize(
         (decision, Some(Arc::clone(&rule.name)))
     } else if by_use() {
         standing = Standing::Uses;
+        (beyond_roles(snapshot, route, principal), None)
+    } else if by_model() {
+        standing = Standing::Models;
         (beyond_roles(snapshot, route, principal), None)
     } else {
         (Err(required(DenialCode::RoleRequired, &route.roles)), None)
@@ -141,8 +146,10 @@ pub fn authorize_use(
             (Err(denial), Some(Arc::clone(&rule.name)))
         }
         (None, Standing::Route, _) => (Ok(()), None),
-        (None, Standing::Uses, Some(rule)) => (Ok(()), Some(Arc::clone(&rule.name))),
-        (None, Standing::Uses, None) => {
+        (None, Standing::Uses | Standing::Models, Some(rule)) => {
+            (Ok(()), Some(Arc::clone(&rule.name)))
+        }
+        (None, Standing::Uses | Standing::Models, None) => {
             (Err(required(DenialCode::RoleRequired, &route.roles)), None)
         }
     };
@@ -151,6 +158,64 @@ pub fn authorize_use(
         rule,
         would_deny: found.would_deny,
     }
+}
+
+/// Decides about the models that a request on a route asks for to which [`authorize`] let the caller
+/// in: every one of them has to be permitted, and none may be forbidden.
+///
+/// A forbidding rule is about a model in any case and between blanks: there are servers that fold
+/// either.
+pub fn authorize_models(
+    snapshot: &PolicySnapshot,
+    route: &RoutePolicy,
+    principal: &Principal,
+    method: &Method,
+    standing: Standing,
+    models: &[String],
+) -> UseOutcome {
+    let mut outcome = UseOutcome {
+        decision: Ok(()),
+        rule: None,
+        would_deny: Vec::new(),
+    };
+    if standing == Standing::Models && models.is_empty() {
+        outcome.decision = Err(required(DenialCode::RoleRequired, &route.roles));
+    }
+    for model in models {
+        let folded = model.trim().to_lowercase();
+        let about = |rule: &&Rule| {
+            let patterns = rule.models.as_deref().unwrap_or_default();
+            let named = |pattern: &super::Glob| match rule.effect {
+                Effect::Permit => pattern.matches(model),
+                Effect::Forbid => pattern.folded().matches(&folded),
+            };
+            patterns.iter().any(named) && covers(rule, route, principal, method)
+        };
+        let found = Found::among(snapshot.rules.iter().filter(about));
+        let fresh = found.would_deny.into_iter();
+        let fresh: Vec<_> = fresh
+            .filter(|it| !outcome.would_deny.contains(it))
+            .collect();
+        outcome.would_deny.extend(fresh);
+        if outcome.decision.is_err() {
+            continue;
+        }
+        match (found.forbidding, standing, found.permitting) {
+            (Some(rule), _, _) => {
+                outcome.rule = Some(Arc::clone(&rule.name));
+                outcome.decision = Err(Denial {
+                    rule: Some(Arc::clone(&rule.name)),
+                    ..Denial::new(DenialCode::ModelForbidden)
+                });
+            }
+            (None, Standing::Models, Some(rule)) => outcome.rule = Some(Arc::clone(&rule.name)),
+            (None, Standing::Models, None) => {
+                outcome.decision = Err(required(DenialCode::RoleRequired, &route.roles));
+            }
+            (None, Standing::Route | Standing::Uses, _) => {}
+        }
+    }
+    outcome
 }
 
 /// What the rules that cover a request say, whatever their order.

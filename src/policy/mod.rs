@@ -36,7 +36,10 @@ pub use compile::compile;
 pub use cost::{
     Ceilings, CostPolicy, CostSettings, CostSource, StatedCost, StatedTokens, Unpriced,
 };
-pub use decide::{AuthorizeOutcome, Standing, UseOutcome, authorize, authorize_use, tenant_status};
+pub use decide::{
+    AuthorizeOutcome, Standing, UseOutcome, authorize, authorize_models, authorize_use,
+    tenant_status,
+};
 pub use directory::{MAX_FILE_BYTES, MAX_FILES, PolicyDirectory, PolicyFile};
 pub use follow::{AskPolicy, FollowPolicy, ReportsPolicy};
 pub use limits::{Limits, TenantLimits};

@@ -14,6 +14,7 @@ use super::ownership::{
 };
 use super::profiles::Profile;
 use super::rewriting::Rewriting;
+use crate::budget::models::ModelPolicy;
 use crate::identity::RoutePattern;
 use crate::identity::settings::{
     ApiKeySettings, ClientCertificateSettings, DevelopmentSettings, IssuerSettings, WebhookSettings,
@@ -75,8 +76,13 @@ pub struct PolicySnapshot {
     pub defaults: TenantLimits,
     /// What tenants spend under that state no ceilings of their own.
     pub default_ceilings: Ceilings,
+    /// Which models tenants may use that say nothing of their own.
+    pub default_models: Arc<ModelPolicy>,
     /// `[costs]`.
     pub costs: CostSettings,
+    /// The page on which a tenant's administrators change which models it uses, where `[costs]
+    /// llm_admin_roles` names any.
+    pub settings_page: Option<Arc<RoutePolicy>>,
     /// `[[upstreams]]`.
     pub upstreams: Vec<Arc<UpstreamPolicy>>,
     /// `[[routes]]`.
@@ -110,6 +116,25 @@ impl PolicySnapshot {
 }
 
 impl PolicySnapshot {
+    /// The page of a tenant's settings that a path without a route leads to, and the tenant as the
+    /// path has it.
+    pub fn settings_page<'path>(
+        &self,
+        path: &'path str,
+    ) -> Option<(&Arc<RoutePolicy>, &'path str)> {
+        let page = self.settings_page.as_ref()?;
+        let (before, after) = LLM_SETTINGS_PATH.split_once("{id}")?;
+        let id = path.strip_prefix(before)?.strip_suffix(after)?;
+        (!id.is_empty() && !id.contains('/')).then_some((page, id))
+    }
+
+    /// Which models a tenant may use, as the files have it.
+    pub fn models(&self, tenant: &TenantId) -> &Arc<ModelPolicy> {
+        let own = self.tenants.get(tenant);
+        own.and_then(|policy| policy.models.as_ref())
+            .unwrap_or(&self.default_models)
+    }
+
     /// What a tenant spends under.
     pub fn ceilings(&self, tenant: &TenantId) -> &Ceilings {
         let own = self.tenants.get(tenant);
@@ -129,6 +154,9 @@ impl PolicySnapshot {
         uses.into_iter().any(|uses| !uses.resources.is_empty())
     }
 }
+
+/// Where the settings of a tenant's models are, on both listeners.
+pub const LLM_SETTINGS_PATH: &str = "/v1/tenants/{id}/llm";
 
 /// `[tenancy]`.
 #[derive(Clone, Debug)]
@@ -159,6 +187,9 @@ pub struct TenantPolicy {
     pub limits: TenantLimits,
     /// What it spends under; `None` is what the defaults say.
     pub ceilings: Option<Ceilings>,
+    /// Which models it may use, with what the defaults say where it says nothing; `None` where it says
+    /// nothing at all.
+    pub models: Option<Arc<ModelPolicy>>,
 }
 
 /// Where the backend listens.
@@ -368,6 +399,11 @@ impl RoutePolicy {
                 .any(Extractor::reads_body)
     }
 
+    /// Whether requests of this route are known to ask for a model.
+    pub fn names_models(&self) -> bool {
+        self.cost.as_ref().is_some_and(|cost| cost.model.is_some())
+    }
+
     /// Whether the messages of its sockets name resources.
     pub fn reads_messages(&self) -> bool {
         let mut ids = self.resources.iter().flat_map(|rule| &rule.ids);
@@ -423,4 +459,13 @@ pub struct Rule {
     pub roles: Option<Vec<Arc<str>>>,
     /// Tools, prompts and resources: then the rule is about the use of these, not about the request.
     pub uses: Option<super::UsePatterns>,
+    /// Models: then the rule is about requests that are known to ask for one of them.
+    pub models: Option<Vec<super::Glob>>,
+}
+
+impl Rule {
+    /// Whether the rule is about requests as such, whatever they ask for.
+    pub fn is_about_requests(&self) -> bool {
+        self.uses.is_none() && self.models.is_none()
+    }
 }

@@ -385,7 +385,7 @@ pub(super) fn is_name(text: &str) -> bool {
 impl From<ModelDenied> for Denial {
     fn from(denied: ModelDenied) -> Self {
         let code = match denied.is_forbidden() {
-            true => DenialCode::Forbidden,
+            true => DenialCode::ModelForbidden,
             false => DenialCode::RequestRejected,
         };
         Self::because(code, denied.to_string())

@@ -9,6 +9,7 @@
 //! secrets of webhooks are random keys, for which that is no help.
 
 mod costs;
+mod models;
 mod references;
 
 use std::cell::RefCell;
@@ -22,7 +23,9 @@ use crate::identity::settings::{
 use crate::policy::document::{Document, Entry};
 use crate::policy::problem::{Located, Problem, ProblemKind, Report};
 use crate::policy::router::{RouteConflict, Router};
-use crate::policy::{PolicyDirectory, PolicySnapshot, Revision, RoutePolicy, Rule, UpstreamPolicy};
+use crate::policy::{
+    PolicyDirectory, PolicySnapshot, Revision, RoutePolicy, Rule, TenantPolicy, UpstreamPolicy,
+};
 use crate::secret::{SecretError, SecretReference, SecretResolver};
 
 /// Compiles a directory of policies. Beside the directory's content only the secrets it refers to
@@ -118,6 +121,7 @@ impl Compiler<'_> {
         self.check_holders();
         self.check_shared_memory();
         self.check_costs();
+        self.check_models();
         let rules = self.rules();
         let api_keys = self.api_keys();
         let client_certificates = self.client_certificates();
@@ -143,11 +147,19 @@ impl Compiler<'_> {
             tenants: document
                 .tenants
                 .iter()
-                .map(|entry| (entry.id.value.clone(), entry.policy.clone()))
+                .map(|entry| {
+                    let policy = TenantPolicy {
+                        models: self.models_of(entry),
+                        ..entry.policy.clone()
+                    };
+                    (entry.id.value.clone(), policy)
+                })
                 .collect(),
             defaults: document.defaults.limits,
             default_ceilings: self.default_ceilings(),
+            default_models: self.default_models(),
             costs: document.costs.clone(),
+            settings_page: self.settings_page(&router),
             upstreams,
             routes,
             router,
@@ -210,6 +222,9 @@ impl Compiler<'_> {
             if let Some(uses) = &rule.uses {
                 self.check_uses(uses, rule.routes.as_deref());
             }
+            if let Some(model) = rule.models.iter().flatten().next() {
+                self.check_rule_of_models(model, rule.routes.as_deref());
+            }
             rules.push(Rule {
                 name: Arc::clone(&name.value),
                 effect: rule.effect,
@@ -220,6 +235,7 @@ impl Compiler<'_> {
                 users: bare(rule.users.as_ref()),
                 roles: bare(rule.roles.as_ref()),
                 uses: rule.uses.as_ref().map(|uses| uses.value.clone()),
+                models: bare(rule.models.as_ref()),
             });
         }
         rules

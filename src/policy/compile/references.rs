@@ -188,7 +188,7 @@ impl Compiler<'_> {
     }
 
     /// The routes that a rule is about.
-    fn covered(
+    pub(super) fn covered(
         &self,
         patterns: Option<&[Located<RoutePattern>]>,
     ) -> impl Iterator<Item = &Entry<RouteEntry>> {

@@ -10,6 +10,8 @@ mod credentials;
 mod issuers;
 mod limits;
 mod line;
+pub(super) mod llm;
+mod models;
 mod profiles;
 mod protected_resource;
 mod reader;
@@ -26,6 +28,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 pub(super) use self::credentials::{ApiKeyEntry, CertificateEntry, DevelopmentEntry, WebhookEntry};
+pub(super) use self::models::ModelsEntry;
 use self::reader::Fields;
 pub(super) use self::routes::RouteEntry;
 pub(super) use self::rules::RuleEntry;
@@ -54,6 +57,7 @@ pub(super) struct Document {
     pub(super) tenancy: Tenancy,
     pub(super) defaults: Defaults,
     pub(super) costs: CostSettings,
+    pub(super) llm_admin_roles: Vec<Located<Arc<str>>>,
     pub(super) tenants: Vec<TenantEntry>,
     pub(super) upstreams: Vec<Entry<UpstreamPolicy>>,
     pub(super) routes: Vec<Entry<RouteEntry>>,
@@ -93,6 +97,7 @@ impl Document {
         let sections = Sections::new(report, files);
         sections.not_yet("prices");
         let tenancy = tenants::tenancy(sections.plain("tenancy"));
+        let costs = sections.plain("costs");
         let grammar = &tenancy.grammar;
         let defaults = tenants::defaults(sections.plain("defaults").as_ref());
         let limits = defaults.limits;
@@ -116,7 +121,8 @@ impl Document {
                 .plain("development")
                 .and_then(|fields| credentials::development(&fields, grammar)),
             defaults,
-            costs: costs::costs(sections.plain("costs").as_ref()),
+            costs: costs::costs(costs.as_ref()),
+            llm_admin_roles: llm::llm_admin_roles(costs.as_ref()),
             tenants: sections
                 .entries("tenants", "id")
                 .iter()

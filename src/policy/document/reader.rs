@@ -218,6 +218,19 @@ impl<'a> Fields<'a> {
         number
     }
 
+    /// A number, as it is written.
+    pub(super) fn decimal(&self, key: &'static str) -> Option<Located<&'a str>> {
+        let found = self.find(key)?;
+        match found.value {
+            DeValue::Float(float) => Some(found.with(float.as_str())),
+            DeValue::Integer(integer) => Some(found.with(integer.as_str())),
+            _ => {
+                self.wrong_type(&found, "a number");
+                None
+            }
+        }
+    }
+
     /// A list of numbers, each as it is written; absent is empty.
     pub(super) fn decimals(&self, key: &'static str) -> Vec<Located<&'a str>> {
         let Some(found) = self.find(key) else {

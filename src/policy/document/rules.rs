@@ -8,7 +8,7 @@ use super::reader::Fields;
 use super::{bare, values};
 use crate::identity::RoutePattern;
 use crate::policy::problem::{Located, ProblemKind};
-use crate::policy::{Effect, RuleMode, UsePatterns};
+use crate::policy::{Effect, Glob, RuleMode, UsePatterns};
 use crate::tenant::{TenantGrammar, TenantId};
 
 /// One entry.
@@ -23,12 +23,12 @@ pub(in crate::policy) struct RuleEntry {
     pub(in crate::policy) roles: Option<Vec<Located<Arc<str>>>>,
     /// With the place of the first pattern, for what is wrong with all of them.
     pub(in crate::policy) uses: Option<Located<UsePatterns>>,
+    pub(in crate::policy) models: Option<Vec<Located<Glob>>>,
 }
 
 /// Reads one entry.
 pub(super) fn rule(fields: &Fields<'_>, grammar: &TenantGrammar) -> Option<RuleEntry> {
     fields.require("effect");
-    fields.not_yet("models");
     let effect = fields.choice(
         "effect",
         &[("permit", Effect::Permit), ("forbid", Effect::Forbid)],
@@ -48,7 +48,15 @@ pub(super) fn rule(fields: &Fields<'_>, grammar: &TenantGrammar) -> Option<RuleE
         }),
         roles: fields.some_parsed("roles", values::role),
         uses: uses(fields),
+        models: fields.some_parsed("models", values::model_pattern),
     };
+    if let (Some(uses), Some(_)) = (&rule.uses, &rule.models) {
+        fields.report().add(
+            &uses.place,
+            ProblemKind::Conflict,
+            "a rule is about models or about tools, prompts and resources: make it two",
+        );
+    }
     if effect == Some(Effect::Permit) {
         refuse_useless_permit(fields, &rule);
     }
@@ -88,6 +96,7 @@ fn refuse_useless_permit(fields: &Fields<'_>, rule: &RuleEntry) {
         "tools",
         "prompts",
         "resources",
+        "models",
     ];
     if !conditions.iter().any(|key| fields.has(key)) {
         fields.report().add(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::ceilings::{CeilingEntries, ceilings};
 use super::limits::limits;
+use super::models::{ModelsEntry, models};
 use super::reader::Fields;
 use super::{bare, values};
 use crate::policy::problem::Located;
@@ -22,6 +23,7 @@ pub(in crate::policy) struct TenantEntry {
     pub(in crate::policy) id: Located<TenantId>,
     pub(in crate::policy) policy: TenantPolicy,
     pub(in crate::policy) ceilings: Option<CeilingEntries>,
+    pub(in crate::policy) models: Option<ModelsEntry>,
 }
 
 /// `[defaults]`.
@@ -29,6 +31,7 @@ pub(in crate::policy) struct TenantEntry {
 pub(in crate::policy) struct Defaults {
     pub(in crate::policy) limits: TenantLimits,
     pub(in crate::policy) ceilings: Option<CeilingEntries>,
+    pub(in crate::policy) models: Option<ModelsEntry>,
 }
 
 /// Reads `[tenancy]`. Absent is the default grammar, unknown tenants denied, header not required.
@@ -69,6 +72,7 @@ pub(super) fn defaults(fields: Option<&Fields<'_>>) -> Defaults {
     Defaults {
         limits: stated.unwrap_or_default().over(built_in),
         ceilings: fields.and_then(ceilings),
+        models: fields.and_then(models),
     }
 }
 
@@ -79,18 +83,19 @@ pub(super) fn tenant(
     defaults: TenantLimits,
 ) -> Option<TenantEntry> {
     fields.require("id");
-    fields.not_yet("models");
     let id = fields.parsed("id", |text| grammar.parse(text));
     let ceilings = ceilings(fields);
     let policy = TenantPolicy {
         suspended: fields.flag("suspended", false),
         limits: limits(fields, defaults),
         ceilings: ceilings.as_ref().map(|it| Arc::clone(&it.ceilings)),
+        models: None,
     };
     Some(TenantEntry {
         id: id?,
         policy,
         ceilings,
+        models: models(fields),
     })
 }
 

@@ -23,6 +23,10 @@ pub(super) enum ValueError {
     RoutePattern,
     #[error("a pattern is 1 to 512 characters without blanks and controls, `*` for any of them")]
     Glob,
+    #[error("a model is 1 to 512 characters without blanks and controls, `*` for any of them")]
+    ModelPattern,
+    #[error("a model is 1 to 512 characters without blanks, controls and `*`")]
+    Model,
     #[error("`{0}` is not a method in capital letters that may be forwarded")]
     Method(String),
     #[error("a JSON pointer begins with `/`, and `~` stands only in `~0` and `~1` (RFC 6901)")]
@@ -124,6 +128,19 @@ pub(super) fn glob(text: &str) -> Result<crate::policy::Glob, ValueError> {
         Ok(crate::policy::Glob::new(text))
     } else {
         Err(ValueError::Glob)
+    }
+}
+
+/// A pattern over names of models.
+pub(super) fn model_pattern(text: &str) -> Result<crate::policy::Glob, ValueError> {
+    glob(text).map_err(|_longer_or_blank| ValueError::ModelPattern)
+}
+
+/// The name of a model: what may stand in a pattern, without a star.
+pub(super) fn model(text: &str) -> Result<Arc<str>, ValueError> {
+    match glob(text) {
+        Ok(_) if !text.contains('*') => Ok(text.into()),
+        Ok(_) | Err(_) => Err(ValueError::Model),
     }
 }
 

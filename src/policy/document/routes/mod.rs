@@ -83,6 +83,11 @@ pub(in crate::policy) struct RouteEntry {
 }
 
 impl RouteEntry {
+    /// Whether its requests are known to ask for a model.
+    pub(in crate::policy) fn names_models(&self) -> bool {
+        self.cost.as_ref().is_some_and(|cost| cost.model.is_some())
+    }
+
     /// The route, with the upstream its name stands for.
     pub(in crate::policy) fn to_policy(&self, upstream: Arc<UpstreamPolicy>) -> RoutePolicy {
         let ownership = self.ownership.clone();
