@@ -218,12 +218,13 @@ impl<'a> Fields<'a> {
         number
     }
 
-    /// A number, as it is written.
+    /// A number, as it is written, in quotes or without.
     pub(super) fn decimal(&self, key: &'static str) -> Option<Located<&'a str>> {
         let found = self.find(key)?;
         match found.value {
             DeValue::Float(float) => Some(found.with(float.as_str())),
             DeValue::Integer(integer) => Some(found.with(integer.as_str())),
+            DeValue::String(text) => Some(found.with(text.as_ref())),
             _ => {
                 self.wrong_type(&found, "a number");
                 None
@@ -258,21 +259,6 @@ impl<'a> Fields<'a> {
             }
         }
         numbers
-    }
-
-    /// A decimal, as it is written: a text, so that it is exact, or a whole number.
-    pub(super) fn decimal(&self, key: &'static str) -> Option<Located<&'a str>> {
-        let found = self.find(key)?;
-        match found.value {
-            DeValue::Integer(integer) if integer.radix() == 10 => {
-                Some(found.with(integer.as_str()))
-            }
-            DeValue::String(text) => Some(found.with(text.as_ref())),
-            _ => {
-                self.wrong_type(&found, "a whole number, or a decimal in quotes,");
-                None
-            }
-        }
     }
 
     /// A point in time, which has to say its offset from UTC.
