@@ -292,9 +292,18 @@ impl Fields {
                 .map(|found| found.rate)
                 .max()
         };
+        let raised = |class| {
+            self.rates
+                .iter()
+                .any(|found| found.meaning == Meaning::AtLeast(class))
+        };
         let needed = |class, free_by: bool| {
             let rate = stated(class).max(dearest_of(class));
-            match rate.or(otherwise.and_then(|rates| rates.of(class))) {
+            let otherwise = otherwise.and_then(|rates| rates.of(class));
+            // Without a word here on the tokens that raised it elsewhere, no discount is theirs.
+            let raised = raised(class) && dearest_of(class).is_none();
+            let rate = if raised { rate.max(otherwise) } else { rate };
+            match rate.or(otherwise) {
                 Some(rate) if rate == Rate::ZERO && !free_by => Err(SkipReason::Free(class.key())),
                 Some(rate) => Ok(rate),
                 None if free_by => Ok(Rate::ZERO),
@@ -313,6 +322,14 @@ impl Fields {
             }
             // A zero is no promise that caches, reasoning or audio are free.
             let rate = stated(class).filter(|rate| *rate != Rate::ZERO);
+            // Nobody takes less for writing to a cache than for reading without, nor for an hour than
+            // for minutes: a table that says so has taken one rate for another.
+            let least_written = match class {
+                RateClass::CacheWrite => Some(input),
+                RateClass::CacheWriteHour => rates.cache_write.max(Some(input)),
+                _ => None,
+            };
+            let rate = rate.filter(|rate| least_written.is_none_or(|least| *rate >= least));
             match (rate, dearest_of(class)) {
                 (Some(rate), least) => rates.state(class, least.map_or(rate, |it| it.max(rate))),
                 (None, Some(least)) => rates.state(class, least.max(input)),

@@ -16,6 +16,8 @@ const DEAREST_REQUEST: u64 = 10 * USD;
 const DEAREST_OUTPUT: u64 = 300;
 /// Audio is known to cost up to forty times what text does.
 const DEAREST_OTHER: u64 = 100;
+/// Service tiers are known to cost up to six times the rates, and no less than half.
+const DEAREST_TIER: u64 = 20;
 /// From here on two prices of one model differ by their unit.
 const ANOTHER_UNIT: u64 = 300;
 const USD: u64 = 1_000_000_000;
@@ -34,9 +36,10 @@ pub struct Suspicion {
 pub fn suspicions(price: &StatedPrice, known: Option<&Price>) -> Vec<Suspicion> {
     let mut found = Vec::new();
     of_card(&price.card, &mut found);
-    for (_, tier) in &price.service_tiers {
+    for (name, tier) in &price.service_tiers {
         if let StatedServiceTier::Card(card) = tier {
             of_card(card, &mut found);
+            of_service_tier(name, card, &price.card, &mut found);
         }
     }
     if found.is_empty()
@@ -85,6 +88,29 @@ fn of_card(card: &StatedCard, found: &mut Vec<Suspicion>) {
             };
             let key = class.key();
             found.extend(message.map(|message| Suspicion { key, message }));
+        }
+    }
+}
+
+fn of_service_tier(
+    name: &str,
+    card: &StatedCard,
+    standard: &StatedCard,
+    found: &mut Vec<Suspicion>,
+) {
+    for class in [RateClass::Input, RateClass::Output] {
+        let (Some(rate), Some(beside)) = (card.rates.of(class), standard.rates.of(class)) else {
+            continue;
+        };
+        let far = rate.nanos() / DEAREST_TIER > beside.nanos()
+            || beside.nanos() / DEAREST_TIER > rate.nanos();
+        if far && rate != Rate::ZERO && beside != Rate::ZERO {
+            found.push(Suspicion {
+                key: class.key(),
+                message: format!(
+                    "in service tier `{name}` \"{rate}\" is far from the \"{beside}\" outside of it"
+                ),
+            });
         }
     }
 }
@@ -285,6 +311,14 @@ mod tests {
         let mut service = price("3.00", "15.00");
         let card = StatedServiceTier::Card(StatedCard::flat(odd));
         service.service_tiers = vec![("priority".into(), card)];
+        assert_eq!(keys(&service, None), ["input", "input"]);
+        let slip = StatedRates::new("75.00".parse().unwrap(), "15.00".parse().unwrap());
+        let card = StatedServiceTier::Card(StatedCard::flat(slip));
+        service.service_tiers = vec![("priority".into(), card)];
         assert_eq!(keys(&service, None), ["input"]);
+        let fast = StatedRates::new("18.00".parse().unwrap(), "7.50".parse().unwrap());
+        let card = StatedServiceTier::Card(StatedCard::flat(fast));
+        service.service_tiers = vec![("fast".into(), card)];
+        assert_eq!(keys(&service, None), [""; 0]);
     }
 }

@@ -97,7 +97,10 @@ fn meaning(name: &str) -> Option<Meaning> {
 
 /// Whether a field that has no place is one that somebody may miss.
 pub(super) fn is_about_money(name: &str) -> bool {
-    name.contains("cost") || name.contains("price") || name.contains("uplift")
+    name == "provider_specific_entry"
+        || ["cost", "price", "uplift"]
+            .into_iter()
+            .any(|word| name.contains(word))
 }
 
 #[cfg(test)]

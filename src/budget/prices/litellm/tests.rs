@@ -171,6 +171,32 @@ fn a_name_that_would_be_a_pattern_is_left_out() {
 }
 
 #[test]
+fn a_cache_that_takes_less_than_its_input_is_a_slip() {
+    let text = price(
+        r#"{"input_cost_per_token": 1.5e-05, "output_cost_per_token": 7.5e-05,
+            "cache_creation_input_token_cost": 1.875e-05,
+            "cache_creation_input_token_cost_above_1hr": 6e-06,
+            "input_cost_per_token_above_200k_tokens": 3e-05,
+            "cache_creation_input_token_cost_above_200k_tokens": 2.5e-06}"#,
+    );
+    assert!(text.contains("cache_write = \"18.75\""), "{text}");
+    assert!(!text.contains("cache_write_1h"), "{text}");
+    assert!(!text.contains("\"2.50\""), "{text}");
+}
+
+#[test]
+fn a_discount_without_a_word_on_pictures_is_not_theirs() {
+    let text = price(
+        r#"{"input_cost_per_token": 2e-06, "output_cost_per_token": 1.2e-05,
+            "output_cost_per_image_token": 1.2e-04, "output_cost_per_token_batches": 6e-06}"#,
+    );
+    assert!(
+        text.contains("batch = { input = \"2.00\", output = \"120.00\" }"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_context_that_some_callers_exceed_is_no_bound() {
     let text = price(
         r#"{"input_cost_per_token": 3e-6, "output_cost_per_token": 1.5e-5,
