@@ -15,6 +15,7 @@ use super::ownership::{
 use super::profiles::Profile;
 use super::rewriting::Rewriting;
 use crate::budget::models::ModelPolicy;
+use crate::budget::prices::PriceTable;
 use crate::identity::RoutePattern;
 use crate::identity::settings::{
     ApiKeySettings, ClientCertificateSettings, DevelopmentSettings, IssuerSettings, WebhookSettings,
@@ -83,6 +84,8 @@ pub struct PolicySnapshot {
     /// The page on which a tenant's administrators change which models it uses, where `[costs]
     /// llm_admin_roles` names any.
     pub settings_page: Option<Arc<RoutePolicy>>,
+    /// What models cost.
+    pub prices: Arc<PriceTable>,
     /// `[[upstreams]]`.
     pub upstreams: Vec<Arc<UpstreamPolicy>>,
     /// `[[routes]]`.

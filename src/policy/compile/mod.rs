@@ -10,6 +10,7 @@
 
 mod costs;
 mod models;
+mod prices;
 mod references;
 
 use std::cell::RefCell;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::budget::prices::PriceTable;
 use crate::identity::settings::{
     ApiKeySettings, ClientCertificateSettings, DevelopmentSettings, WebhookSettings,
 };
@@ -122,13 +124,14 @@ impl Compiler<'_> {
         self.check_shared_memory();
         self.check_costs();
         self.check_models();
+        let prices = self.prices();
         let rules = self.rules();
         let api_keys = self.api_keys();
         let client_certificates = self.client_certificates();
         let webhooks = self.webhooks(&router, secrets);
         let issuers = document.issuers.iter();
         Some(PolicySnapshot {
-            revision: revision(directory, &upstreams, &self.noted.borrow()),
+            revision: revision(directory, &upstreams, &prices, &self.noted.borrow()),
             issuers: issuers
                 .map(|entry| entry.value.clone())
                 .collect::<Option<_>>()?,
@@ -160,6 +163,7 @@ impl Compiler<'_> {
             default_models: self.default_models(),
             costs: document.costs.clone(),
             settings_page: self.settings_page(&router),
+            prices: Arc::new(prices),
             upstreams,
             routes,
             router,
@@ -310,15 +314,17 @@ impl Compiler<'_> {
     }
 }
 
-/// A digest over the files, the profiles and the secrets they refer to: a rotated secret is another
-/// policy, and so is a program that brings other routes.
+/// A digest over the files, the profiles, the prices and the secrets they refer to: a rotated secret
+/// is another policy, and so is a program that brings other routes or prices.
 fn revision(
     directory: &PolicyDirectory,
     upstreams: &[Arc<UpstreamPolicy>],
+    prices: &PriceTable,
     secrets: &[NotedSecret],
 ) -> Revision {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&directory.digest());
+    hasher.update(prices.revision().as_bytes());
     for profile in upstreams.iter().filter_map(|upstream| upstream.profile) {
         hasher.update(blake3::hash(profile.text.as_bytes()).as_bytes());
     }

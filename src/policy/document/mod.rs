@@ -12,6 +12,7 @@ mod limits;
 mod line;
 pub(super) mod llm;
 mod models;
+mod prices;
 mod profiles;
 mod protected_resource;
 mod reader;
@@ -29,6 +30,7 @@ use toml::de::DeTable;
 
 pub(super) use self::credentials::{ApiKeyEntry, CertificateEntry, DevelopmentEntry, WebhookEntry};
 pub(super) use self::models::ModelsEntry;
+pub(super) use self::prices::{PriceEntry, PriceSettings, built_in_prices, listed};
 use self::reader::Fields;
 pub(super) use self::routes::RouteEntry;
 pub(super) use self::rules::RuleEntry;
@@ -58,6 +60,8 @@ pub(super) struct Document {
     pub(super) defaults: Defaults,
     pub(super) costs: CostSettings,
     pub(super) llm_admin_roles: Vec<Located<Arc<str>>>,
+    pub(super) price_settings: PriceSettings,
+    pub(super) prices: Vec<PriceEntry>,
     pub(super) tenants: Vec<TenantEntry>,
     pub(super) upstreams: Vec<Entry<UpstreamPolicy>>,
     pub(super) routes: Vec<Entry<RouteEntry>>,
@@ -95,7 +99,6 @@ impl Document {
 
     fn of(files: &[Parsed<'_>], base: &Path, report: &Report) -> Self {
         let sections = Sections::new(report, files);
-        sections.not_yet("prices");
         let tenancy = tenants::tenancy(sections.plain("tenancy"));
         let costs = sections.plain("costs");
         let grammar = &tenancy.grammar;
@@ -123,6 +126,12 @@ impl Document {
             defaults,
             costs: costs::costs(costs.as_ref()),
             llm_admin_roles: llm::llm_admin_roles(costs.as_ref()),
+            price_settings: prices::settings(costs.as_ref()),
+            prices: sections
+                .entries("prices", "model")
+                .iter()
+                .map(prices::price)
+                .collect(),
             tenants: sections
                 .entries("tenants", "id")
                 .iter()

@@ -280,6 +280,12 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Whether a table stands under the key.
+    pub(super) fn is_table(&self, key: &'static str) -> bool {
+        self.find(key)
+            .is_some_and(|found| matches!(found.value, DeValue::Table(_)))
+    }
+
     /// A nested table.
     pub(super) fn table(&self, key: &'static str) -> Option<Fields<'a>> {
         let found = self.find(key)?;

@@ -107,17 +107,6 @@ impl<'a> Sections<'a> {
         entries
     }
 
-    /// Reports a section that belongs to the format and that this version can't honour.
-    pub(super) fn not_yet(&self, name: &'static str) {
-        for (source, value) in self.values(name) {
-            self.report.add(
-                &section_place(source, value.span().start, format!("[{name}]")),
-                ProblemKind::NotSupportedYet,
-                "not supported yet by this version",
-            );
-        }
-    }
-
     fn values(
         &self,
         name: &'static str,
