@@ -64,6 +64,7 @@ fn routes() -> Router {
         .route("/sessions/{id}/ws", any(websocket))
         .route("/tasks", get(tasks).post(create_task))
         .route("/tasks/{id}", get(task))
+        .route("/v1/chat/completions", post(complete))
         .route("/shared-memory", get(recall).post(memorise))
         .fallback(async || not_found("no such page"))
         .with_state(Shared::default())
@@ -218,6 +219,55 @@ async fn task(State(backend): State<Shared>, Path(id): Path<String>) -> Response
         Some(task) => Json(task).into_response(),
         None => not_found("task not found"),
     }
+}
+
+/// Answers in the words of OpenAI's chat completions, whole or in events, and counts every word
+/// for a token. It says what it used the way OpenAI does: in a stream only if asked to.
+async fn complete(body: Bytes) -> Response {
+    let request = match serde_json::from_slice::<Value>(&body) {
+        Ok(request) => request,
+        Err(error) => return bad_request(&error),
+    };
+    let words = |text: &Value| text.as_str().unwrap_or_default().split_whitespace().count();
+    let messages = request["messages"].as_array().cloned().unwrap_or_default();
+    let said: usize = messages.iter().map(|it| words(&it["content"])).sum();
+    let answer = format!("You said {said} words.");
+    let spoken = answer.split_whitespace().count();
+    let usage = json!({
+        "prompt_tokens": said, "completion_tokens": spoken, "total_tokens": said + spoken,
+    });
+    let base = json!({"id": "chatcmpl-1", "created": 1_700_000_000, "model": request["model"]});
+    let with = |object: &str, members: Value| {
+        let mut document = base.clone();
+        document["object"] = object.into();
+        for (name, value) in members.as_object().into_iter().flatten() {
+            document[name] = value.clone();
+        }
+        document
+    };
+    if request["stream"] != true {
+        let message = json!({"role": "assistant", "content": answer});
+        let choices = json!([{"index": 0, "message": message, "finish_reason": "stop"}]);
+        let members = json!({"choices": choices, "usage": usage});
+        return Json(with("chat.completion", members)).into_response();
+    }
+    let piece = |delta: Value, reason: Value| {
+        let choice = json!({"index": 0, "delta": delta, "finish_reason": reason});
+        with("chat.completion.chunk", json!({"choices": [choice]}))
+    };
+    let mut pieces: Vec<Value> = answer
+        .split_inclusive(' ')
+        .map(|word| piece(json!({"content": word}), Value::Null))
+        .collect();
+    pieces.push(piece(json!({}), "stop".into()));
+    if request["stream_options"]["include_usage"] == true {
+        let members = json!({"choices": [], "usage": usage});
+        pieces.push(with("chat.completion.chunk", members));
+    }
+    let texts = pieces.iter().map(Value::to_string);
+    let events: Vec<_> = texts.chain(["[DONE]".to_owned()]).collect();
+    let events = events.into_iter().map(|text| Event::default().data(text));
+    Sse::new(stream::iter(events.map(Ok::<_, Infallible>))).into_response()
 }
 
 /// Stores institutional memory: one caller writes, everybody reads.

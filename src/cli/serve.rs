@@ -17,6 +17,7 @@ use crate::admin::{AdminState, AdminToken, router};
 use crate::audit::{
     AuditLog, Durability, Event, LogSecret, OnFailure, SecretSource, Settings as AuditSettings,
 };
+use crate::budget::Ledger;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{
     AuditDurability, AuditFailure, Config, ListenAddress as ConfiguredAddress, StateLocation,
@@ -124,6 +125,7 @@ impl Assembled {
             replays: ReplayGuard::new(DEFAULT_REPLAY_CAPACITY),
             handles: CredentialHandles::new(&config.secrets_directory),
             registry: registry(config, clock.clone())?,
+            ledger: Ledger::in_memory(clock.clone()),
         };
         let upstreams = Arc::new(Upstreams::default());
         let (gate, policies) = with_policies(config, parts, &upstreams, clock)?;

@@ -1,6 +1,7 @@
 //! The proof that a request may reach its backend, and what goes with it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -40,6 +41,8 @@ pub struct Admission {
     pub(super) delivery: Option<VerifiedDelivery>,
     pub(super) resources: Vec<NamedResource>,
     pub(super) mcp: Option<McpAdmission>,
+    /// The backend may have heard of it.
+    pub(super) sent: AtomicBool,
 }
 
 impl Admission {
@@ -66,6 +69,16 @@ impl Admission {
     /// What is changed in the header.
     pub fn header_changes(&self) -> &HeaderChanges {
         &self.rewritten.headers
+    }
+
+    /// A connection to the backend is there, and the request is about to go out on it.
+    pub fn goes_out(&self) {
+        self.sent.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the backend may have heard of it.
+    pub fn was_sent(&self) -> bool {
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// What of the answer is turned back for the caller.

@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use http::{HeaderMap, Method, header};
 
 use super::absence::Absence;
 use super::admission::{Admission, AuthorizationOut};
 use super::canonical::CanonicalTarget;
+use super::cost::Costing;
 use super::credentials::{self, Presented};
 use super::declared_tenant::TENANT_PARAMETER;
 use super::extract::{Found, Source};
@@ -147,6 +149,7 @@ impl Gate {
                 delivery: None,
                 resources: Vec::new(),
                 mcp: None,
+                sent: AtomicBool::new(false),
             })))
             .inspect(|_| trail.admitted = true);
         }
@@ -242,7 +245,7 @@ impl Gate {
 
         let authorization = self.authorization_out(route, &principal)?;
         // Before anything is claimed: a request that can't be rewritten leaves nothing behind.
-        let rewritten = rewrite(route, &principal, &source)?;
+        let mut rewritten = rewrite(route, &principal, &source)?;
         let held = match route.names_resources() {
             // Boxed, because most requests name nothing, and the future of every one would carry it.
             true => {
@@ -256,6 +259,26 @@ impl Gate {
             Held::Not(denied) => (Vec::new(), denied),
         };
         trail.resource = resources.first().or(denied.first()).cloned();
+        if route.cost.is_some() {
+            let costing = Costing {
+                generation,
+                route,
+                principal: &principal,
+                source,
+                rewritten: rewritten.body.as_ref(),
+                resources: if denied.is_empty() {
+                    &resources
+                } else {
+                    &denied
+                },
+            };
+            if let Some(costed) = self.hold_cost(&costing, trail)? {
+                if let Some(body) = costed.body {
+                    rewritten.body = Some(body);
+                }
+                trail.spending = Some(Box::new(costed.spending));
+            }
+        }
         let admission = Arc::new(Admission {
             generation: Arc::clone(generation),
             route: Arc::clone(route),
@@ -267,6 +290,7 @@ impl Gate {
             delivery: delivery.take().map(|(_, verified)| verified),
             resources,
             mcp,
+            sent: AtomicBool::new(false),
         });
         if denied.is_empty() {
             trail.admitted = true;

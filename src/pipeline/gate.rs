@@ -13,6 +13,7 @@ use super::lines::Lines;
 use super::trace_context::RequestId;
 use super::trail::Trail;
 use crate::audit::{AuditLog, AuditUnavailable, Durability};
+use crate::budget::Ledger;
 use crate::clock::{SharedClock, Timestamp};
 use crate::decision::{Denial, DenialCode, Failure, FailureCode, Refusal};
 use crate::identity::jwks::KeySetRegistry;
@@ -54,6 +55,8 @@ pub struct GateParts {
     pub handles: CredentialHandles,
     /// Who owns what.
     pub registry: Arc<Registry>,
+    /// Who spent what.
+    pub ledger: Arc<Ledger>,
 }
 
 /// The policy enforcement point without its network side.
@@ -146,9 +149,18 @@ impl Gate {
         }
     }
 
-    /// Lets go of a signed delivery that no backend took, so that it can be delivered again. To be
+    /// Charges what was held for the request, once; later calls do nothing.
+    pub fn charge(&self, trail: &mut Trail, admission: Option<&Admission>) {
+        if let Some(spending) = trail.spending.take() {
+            let sent = admission.is_some_and(Admission::was_sent);
+            trail.bill = Some(Box::new(spending.settle(sent)));
+        }
+    }
+
+    /// Settles what hangs on the end of a request: what it cost, and lets go of a signed delivery that no backend took, so that it can be delivered again. To be
     /// asked before the sender has its answer: it may try again at once.
-    pub fn settle(&self, trail: &Trail, admission: &Admission) {
+    pub fn settle(&self, trail: &mut Trail, admission: &Admission) {
+        self.charge(trail, Some(admission));
         if !trail.was_taken() {
             admission.undelivered(trail.path(), &self.parts.replays);
         }
@@ -182,6 +194,11 @@ impl Gate {
     /// Who owns what.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.parts.registry
+    }
+
+    /// Who spent what.
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.parts.ledger
     }
 
     /// The present time.

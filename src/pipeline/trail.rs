@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, Method};
 
 use super::ownership::NamedResource;
+use super::spending::{Bill, Spending};
 use super::trace_context::{RequestId, TraceContext};
 use crate::audit::{
     AuditLog, AuditUnavailable, Caller, RecordedDecision, RecordedPath, RecordedResource,
@@ -57,6 +58,12 @@ pub struct Trail {
     pub(super) resource: Option<NamedResource>,
     /// The tool that an MCP message calls.
     pub(super) tool: Option<Arc<str>>,
+    /// The model that the request asks for.
+    pub(super) model: Option<Arc<str>>,
+    /// What is held for the request, until it is settled.
+    pub(super) spending: Option<Box<Spending>>,
+    /// What it was charged, once that is known.
+    pub(super) bill: Option<Box<Bill>>,
     /// The id of the JSON-RPC request, as it is written.
     pub(super) rpc_id: Option<String>,
     alert: Option<&'static str>,
@@ -95,6 +102,9 @@ impl Trail {
             rule: None,
             resource: None,
             tool: None,
+            model: None,
+            spending: None,
+            bill: None,
             rpc_id: None,
             alert: None,
             would_deny: Vec::new(),
@@ -134,6 +144,27 @@ impl Trail {
     /// The W3C trace context to send on, once the head was read.
     pub fn trace(&self) -> Option<&TraceContext> {
         self.trace.as_ref()
+    }
+
+    /// When the request arrived, by the clock on the wall.
+    pub fn received(&self) -> Timestamp {
+        self.received
+    }
+
+    /// What is held for the request, until it is settled.
+    pub fn spending(&mut self) -> Option<&mut Spending> {
+        self.spending.as_deref_mut()
+    }
+
+    /// Whether a part of the answer is there for the gate only.
+    pub fn hides_usage(&self) -> bool {
+        let spending = self.spending.as_deref();
+        spending.is_some_and(Spending::hides)
+    }
+
+    /// What the request was charged, once it was settled.
+    pub fn bill(&self) -> Option<&Bill> {
+        self.bill.as_deref()
     }
 
     /// When the request arrived.
@@ -358,6 +389,9 @@ impl Trail {
         let took = self.started.elapsed();
         self.took = Some(took);
         let route = self.route.as_deref();
+        let bill = self.bill.as_deref();
+        let cost = bill.map(|bill| bill.cost.to_string());
+        let model = bill.and_then(|bill| bill.model.as_deref());
         let record = RequestRecord {
             ts: self.received,
             request_id: self.request_id.as_str(),
@@ -375,7 +409,7 @@ impl Trail {
                 id: &named.text,
             }),
             tool: self.tool.as_deref(),
-            model: None,
+            model: model.or(self.model.as_deref()),
             decision: self.decision(),
             reason: self.reason(),
             rule: self.rule.as_deref(),
@@ -388,9 +422,9 @@ impl Trail {
                 .filter(|_| self.admitted)
                 .map(|route| &*route.upstream.name),
             upstream_status: self.upstream_status,
-            cost_usd: None,
-            tokens: None,
-            price_revision: None,
+            cost_usd: cost.as_deref(),
+            tokens: bill.and_then(|bill| bill.tokens),
+            price_revision: bill.and_then(|bill| bill.price_revision.as_deref()),
             latency_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Extractor;
 use crate::budget::Ceiling;
-use crate::inspect::usage::UsageFormat;
+use crate::inspect::usage::{Pointers, UsageFormat};
 use crate::money::NanoUsd;
 
 /// How the cost of a request is known.
@@ -12,37 +12,11 @@ use crate::money::NanoUsd;
 pub enum CostSource {
     /// The answer says in a provider's words what was used; the price list says what that costs.
     Usage(UsageFormat),
-    /// The answer says it in places of its own.
-    Stated(Box<StatedCost>),
+    /// The answer states it in places of its own: an amount, counts of tokens that the price list
+    /// puts a price to, or both. The amount goes before the counts.
+    Stated(Arc<Pointers>),
     /// Always the same.
     Fixed(NanoUsd),
-}
-
-/// Where an answer states its cost: an amount in USD, counts of tokens, or both. The amount goes
-/// before the counts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StatedCost {
-    /// The amount: `body:`, `header:` or `event:`.
-    pub usd: Option<Extractor>,
-    /// The counts, priced by the price list.
-    pub tokens: Option<StatedTokens>,
-}
-
-/// Where an answer counts tokens. The classes are disjoint.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StatedTokens {
-    /// Input that no cache served or took.
-    pub input: Option<Extractor>,
-    /// Output, with that of reasoning unless `reasoning` has a place of its own.
-    pub output: Option<Extractor>,
-    /// Input read from a cache.
-    pub cache_read: Option<Extractor>,
-    /// Input written to a cache.
-    pub cache_write: Option<Extractor>,
-    /// Output of reasoning, beside `output`.
-    pub reasoning: Option<Extractor>,
-    /// The model that answered.
-    pub model: Option<Extractor>,
 }
 
 /// `cost` of a route.
@@ -72,21 +46,9 @@ impl CostPolicy {
     }
 }
 
-/// What becomes of a model without a price.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Unpriced {
-    /// `price_unknown`.
-    #[default]
-    Deny,
-    /// It costs the default price.
-    DefaultPrice,
-}
-
 /// `[costs]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CostSettings {
-    /// What becomes of a model without a price.
-    pub unpriced: Unpriced,
     /// Status of a refusal for want of money: 429 or 402.
     pub exhausted_status: u16,
     /// What is held for a request that nothing bounds, on routes that say none.
@@ -96,7 +58,6 @@ pub struct CostSettings {
 impl Default for CostSettings {
     fn default() -> Self {
         Self {
-            unpriced: Unpriced::Deny,
             exhausted_status: 429,
             reserve: None,
         }

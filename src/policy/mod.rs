@@ -33,9 +33,7 @@ mod uses;
 
 pub use check::{Summary, check, render_json, render_text};
 pub use compile::compile;
-pub use cost::{
-    Ceilings, CostPolicy, CostSettings, CostSource, StatedCost, StatedTokens, Unpriced,
-};
+pub use cost::{Ceilings, CostPolicy, CostSettings, CostSource};
 pub use decide::{
     AuthorizeOutcome, Standing, UseOutcome, authorize, authorize_models, authorize_use,
     tenant_status,

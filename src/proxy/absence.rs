@@ -372,6 +372,11 @@ async fn say(session: &mut Session, exchange: &mut Exchange, answer: Answer) -> 
         header.append_header(name, value).map_err(internal)?;
     }
     let mut header = forward::answer_of(&header, exchange.trail());
+    // What the owner of such a thing would be told of money when it is gone.
+    if exchange.can_say_its_cost(&header.headers) {
+        exchange.charge();
+    }
+    exchange.say_cost(&mut header)?;
     let request = session.req_header();
     let framed = header.headers.contains_key(header::CONTENT_LENGTH);
     let ends = request.method == Method::HEAD

@@ -139,13 +139,21 @@ impl Exchange {
 
     /// INVARIANT: once, and before the sender has its answer. A delivery that is let go of later may
     /// be one that was delivered again in the meantime, and could then be replayed.
-    fn settle(&self) {
+    fn settle(&mut self) {
         if self.trail.is_recorded() {
             return;
         }
-        if let Phase::Admitted(admission) = &self.phase {
-            self.gate.settle(&self.trail, admission);
+        match &self.phase {
+            Phase::Admitted(admission) => self.gate.settle(&mut self.trail, admission),
+            Phase::Arrived => self.gate.charge(&mut self.trail, None),
         }
+    }
+
+    /// Charges the request before its record is handed over, so that its answer can say what it
+    /// cost.
+    pub(super) fn charge(&mut self) {
+        let admission = self.admission().cloned();
+        self.gate.charge(&mut self.trail, admission.as_deref());
     }
 }
 
@@ -154,8 +162,8 @@ impl Drop for Exchange {
         if self.trail.is_recorded() {
             return;
         }
-        let withdrawn = self.watch.as_ref().and_then(Watch::withdrawn);
-        match withdrawn {
+        let withdrawn = self.watch.as_ref().and_then(Watch::withdrawn).cloned();
+        match &withdrawn {
             Some(denial) => self.trail.withdrawn(denial),
             None => self.trail.cut_off(),
         }
@@ -176,6 +184,7 @@ mod tests {
 
     use super::*;
     use crate::audit::{AuditLog, Settings};
+    use crate::budget::Ledger;
     use crate::clock::{SharedClock, SystemClock};
     use crate::identity::jwks::{JwksSettings, KeySetRegistry};
     use crate::identity::{ReplayGuard, TokenCache};
@@ -211,6 +220,7 @@ mod tests {
             replays: ReplayGuard::new(64),
             handles: CredentialHandles::new(folder),
             registry: Registry::new(Arc::new(MemoryStore::default()), Arc::clone(&clock), 64),
+            ledger: Ledger::in_memory(Arc::clone(&clock)),
             clock,
         };
         Gate::new(parts, snapshot).unwrap()

@@ -35,15 +35,14 @@ pub(super) async fn stream_answer(
     if bodiless || upstream.response_done() {
         // What an HTTP/2 backend sends behind the head of such an answer (an empty frame that ends
         // the stream) is not waited for.
+        exchange.meter_end();
         let tasks = vec![HttpTask::Header(Box::new(answer), true)];
         return finish(session, exchange, tasks).await;
     }
-    let framed = answer.headers.contains_key(header::CONTENT_LENGTH);
-    if !framed && session.req_header().version == Version::HTTP_11 {
-        answer
-            .insert_header(header::TRANSFER_ENCODING, "chunked")
-            .map_err(|error| Broken::Refused(failures::internal(&error)))?;
+    if exchange.hides_usage() {
+        answer.remove_header(&header::CONTENT_LENGTH);
     }
+    frame(session, &mut answer)?;
     let mut last_word = LastWord::of(&answer.headers);
     let header = HttpTask::Header(Box::new(answer), false);
     match at_once(upstream.read_response_body()).await {
@@ -51,39 +50,93 @@ pub(super) async fn stream_answer(
         Some(first) => {
             let first = first.map_err(|error| Broken::Refused(failures::of_upstream(&error)))?;
             let Some(bytes) = first else {
+                exchange.meter_end();
                 return end(upstream, session, exchange, Some(header)).await;
             };
-            exchange.trail_mut().count_out(bytes.len());
-            if upstream.response_done() && upstream.as_http2().is_none() {
+            let last = is_last(upstream);
+            let bytes = counted(exchange, bytes, last);
+            if last {
                 let tasks = vec![header, HttpTask::Body(Some(bytes), true)];
                 return finish(session, exchange, tasks).await;
             }
             last_word.passed(&bytes);
-            write(session, vec![header, HttpTask::Body(Some(bytes), false)]).await?;
+            let body = (!bytes.is_empty()).then(|| HttpTask::Body(Some(bytes), false));
+            write(session, std::iter::once(header).chain(body).collect()).await?;
         }
         None => write(session, vec![header]).await?,
     }
-    let mut lifetime = exchange
+    let lifetime = exchange
         .lifetime(session.req_header())
         .ok_or(FailureCode::Internal)?;
+    relay(upstream, session, exchange, last_word, lifetime).await
+}
+
+/// An answer of no stated length goes out in chunks.
+pub(super) fn frame(session: &Session, answer: &mut ResponseHeader) -> Result<(), Broken> {
+    let framed = answer.headers.contains_key(header::CONTENT_LENGTH);
+    if !framed && session.req_header().version == Version::HTTP_11 {
+        answer
+            .insert_header(header::TRANSFER_ENCODING, "chunked")
+            .map_err(|error| Broken::Refused(failures::internal(&error)))?;
+    }
+    Ok(())
+}
+
+/// Passes on what is left of an answer that has begun.
+pub(super) async fn relay(
+    upstream: &mut Upstream,
+    session: &mut Session,
+    exchange: &mut Exchange,
+    mut last_word: LastWord,
+    mut lifetime: Lifetime,
+) -> Result<(), Broken> {
     loop {
         let next = next_chunk(upstream, session);
         let bytes = match while_it_stands(&mut lifetime, next).await {
             Ok(Some(bytes)) => bytes,
-            Ok(None) => return end(upstream, session, exchange, None).await,
+            Ok(None) => {
+                let rest = exchange.meter_end();
+                exchange.trail_mut().count_out(rest.len());
+                let rest = (!rest.is_empty()).then(|| HttpTask::Body(Some(rest), false));
+                return end(upstream, session, exchange, rest).await;
+            }
             Err(Broken::Withdrawn { denial, .. }) => {
                 return withdraw(upstream, session, exchange, last_word, denial).await;
             }
             Err(broken) => return Err(broken),
         };
-        exchange.trail_mut().count_out(bytes.len());
-        if upstream.response_done() && upstream.as_http2().is_none() {
+        let last = is_last(upstream);
+        let bytes = counted(exchange, bytes, last);
+        if last {
             return finish(session, exchange, vec![HttpTask::Body(Some(bytes), true)]).await;
         }
-        last_word.passed(&bytes);
-        let written = write(session, vec![HttpTask::Body(Some(bytes), false)]);
-        while_it_stands(&mut lifetime, written).await?;
+        if !bytes.is_empty() {
+            last_word.passed(&bytes);
+            let written = write(session, vec![HttpTask::Body(Some(bytes), false)]);
+            while_it_stands(&mut lifetime, written).await?;
+        }
+        if let Err(denial) = exchange.keep_up() {
+            return withdraw(upstream, session, exchange, last_word, denial).await;
+        }
     }
+}
+
+/// Whether nothing comes behind the piece that was read. HTTP/2 says so in a frame of its own.
+fn is_last(upstream: &mut Upstream) -> bool {
+    upstream.response_done() && upstream.as_http2().is_none()
+}
+
+/// A piece of the answer, metered and counted, with what was held back if it is the last.
+fn counted(exchange: &mut Exchange, piece: Bytes, last: bool) -> Bytes {
+    let mut passed = exchange.meter(piece);
+    if last {
+        let rest = exchange.meter_end();
+        if !rest.is_empty() {
+            passed = [passed, rest].concat().into();
+        }
+    }
+    exchange.trail_mut().count_out(passed.len());
+    passed
 }
 
 /// Does a part of the work, unless what let the request in goes first.
@@ -112,7 +165,10 @@ async fn withdraw(
             let Ok(Some(bytes)) = next_chunk(upstream, session).await else {
                 break;
             };
-            exchange.trail_mut().count_out(bytes.len());
+            let bytes = counted(exchange, bytes, false);
+            if bytes.is_empty() {
+                continue;
+            }
             last_word.passed(&bytes);
             write(session, vec![HttpTask::Body(Some(bytes), false)]).await?;
         }

@@ -28,6 +28,7 @@ use super::body::CapturedBody;
 use super::context::Exchange;
 use super::deliver::{bodiless, gone_error, stream_answer};
 use super::memory_budget::MemoryBudget;
+use super::metered::answer_with_cost;
 use super::sift::answer_head;
 use super::upstreams::Destination;
 use super::{failures, forward, hop, respond, restore, tunnel};
@@ -161,11 +162,15 @@ impl Exchanger {
             return Ok(Some(Box::new(upstream)));
         }
         let answer = match upstream.response_header() {
-            Some(header) => forward::answer_of(header, exchange.trail()),
+            Some(header) => {
+                exchange.answer_begins(header.status, &header.headers);
+                forward::answer_of(header, exchange.trail())
+            }
             None => return Err(FailureCode::UpstreamUnreachable.into()),
         };
         let restoration = admission.restoration();
-        let answer = restore::head(answer, restoration);
+        let mut answer = restore::head(answer, restoration);
+        exchange.say_cost(&mut answer)?;
         // A backend that sends content where HTTP has none sends it after its answer, and whoever is
         // served next on the connection would get it for an answer of its own.
         let no_content = session.req_header().method == Method::HEAD || bodiless(answered.status);
@@ -194,6 +199,8 @@ impl Exchanger {
                 .await
         } else if restoration.wants_lines(&answer.headers) {
             restore::stream_lines(&mut upstream, session, exchange, restoration, answer).await
+        } else if !no_content && exchange.can_say_its_cost(&answer.headers) {
+            answer_with_cost(&mut upstream, session, exchange, answer).await
         } else {
             stream_answer(&mut upstream, session, exchange, answer).await
         };
@@ -244,6 +251,7 @@ impl Exchanger {
                 .get_http_session(&*to.peer)
                 .await
                 .map_err(|error| Broken::Refused(failures::of_upstream(&error)))?;
+            admission.goes_out();
             upstream.set_write_timeout(Some(admission.route().timeout));
             upstream.set_read_timeout(Some(admission.route().timeout));
             let switches = admission.is_upgrade();

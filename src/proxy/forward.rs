@@ -184,7 +184,7 @@ fn said(
         fields.push((TRACEPARENT, trace.header_value()));
     }
     let route = admission.route();
-    let judged = route.needs_response_body() || route.mcp;
+    let judged = route.needs_response_body() || route.mcp || trail.hides_usage();
     if judged || !admission.restoration().is_empty() {
         // An answer that is judged has to be readable.
         fields.push((

@@ -28,12 +28,20 @@ impl Exchanger {
     ) -> Result<(), Broken> {
         let mut holding = self.budget.holding();
         let (answer, trailers) = self
-            .read_whole(upstream, session, answer, &mut holding, admission)
+            .read_whole(
+                upstream,
+                session,
+                exchange,
+                (answer, &mut holding),
+                admission,
+            )
             .await?;
-        let judged = admission
+        let mut judged = admission
             .judge_answer(exchange.gate().registry(), answer, self.answer_bytes)
             .await
             .map_err(Broken::Refused)?;
+        exchange.charge();
+        judged.headers.extend(exchange.cost_fields());
         say_whole(session, exchange, judged, trailers).await
     }
 
@@ -43,8 +51,8 @@ impl Exchanger {
         &self,
         upstream: &mut Upstream,
         session: &mut Session,
-        answer: ResponseHeader,
-        holding: &mut Holding,
+        exchange: &mut Exchange,
+        (answer, holding): (ResponseHeader, &mut Holding),
         admission: &Admission,
     ) -> Result<(Answer, Option<HeaderMap>), Broken> {
         let mut whole = BytesMut::new();
@@ -58,7 +66,10 @@ impl Exchanger {
                     return Err(Broken::ClientGone(gone_error(gone)));
                 }
             };
-            let Some(chunk) = chunk else { break };
+            let chunk = match chunk {
+                Some(chunk) => exchange.meter(chunk),
+                None => break,
+            };
             if (whole.len() + chunk.len()) as u64 > self.answer_bytes {
                 let log = format!(
                     "the answer is larger than {} bytes and can't be judged",
@@ -73,6 +84,7 @@ impl Exchanger {
                 .map_err(|_exhausted| Broken::from(FailureCode::Overloaded))?;
             whole.extend_from_slice(&chunk);
         }
+        whole.extend_from_slice(&exchange.meter_end());
         let trailers = trailers_of(upstream).await.map_err(Broken::Torn)?;
         let whole = whole.freeze();
         let parts = ResponseParts::from(answer);

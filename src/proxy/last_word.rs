@@ -10,7 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, header};
 
-use crate::decision::{Denial, Problem};
+use super::respond::worded;
+use crate::decision::Denial;
 use crate::inspect::event_boundary::EventBoundary;
 use crate::pipeline::Trail;
 
@@ -46,12 +47,13 @@ impl LastWord {
         self.0.is_some_and(|boundary| !boundary.is_between_events())
     }
 
-    /// The last word: why the answer ends, as an event named `error`.
+    /// The last word: why the answer ends, as an event named `error` that holds what a refusal on
+    /// the route does.
     pub(super) fn said(&self, denial: &Denial, trail: &Trail) -> Option<Bytes> {
         if self.0.is_none() || self.has_to_wait() {
             return None;
         }
-        let problem = Problem::of(&denial.clone().into(), trail.request_id().as_str());
+        let problem = worded(&denial.clone().into(), trail);
         let mut event = b"event: error\ndata: ".to_vec();
         event.extend_from_slice(&problem.body);
         event.extend_from_slice(b"\n\n");

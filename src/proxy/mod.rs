@@ -22,6 +22,7 @@ mod last_word;
 mod lifetime;
 mod listener;
 mod memory_budget;
+mod metered;
 mod pages;
 mod respond;
 mod restore;

@@ -43,12 +43,19 @@ impl Exchanger {
             let Some(header) = upstream.response_header() else {
                 return Err(FailureCode::UpstreamUnreachable.into());
             };
+            exchange.answer_begins(header.status, &header.headers);
             let answer = forward::answer_of(header, exchange.trail());
             let answer = restore::head(answer, admission.restoration());
             let behind_nothing = upstream.as_http1().is_some() && bodiless(answered.status);
             let mut holding = self.budget.holding();
             let read = self
-                .read_whole(&mut upstream, session, answer, &mut holding, admission)
+                .read_whole(
+                    &mut upstream,
+                    session,
+                    exchange,
+                    (answer, &mut holding),
+                    admission,
+                )
                 .await;
             let keep = read.is_ok() && answered.request_sent && !behind_nothing;
             self.let_go(to, upstream, keep).await;
@@ -62,7 +69,9 @@ impl Exchanger {
                 )
                 .await
                 .map_err(Broken::Refused)?;
-            if let Paged::Answer(answer) = paged {
+            if let Paged::Answer(mut answer) = paged {
+                exchange.charge();
+                answer.headers.extend(exchange.cost_fields());
                 return say_whole(session, exchange, answer, None).await;
             }
         }

@@ -11,6 +11,7 @@ use pingora_timeout::fast_timeout::fast_timeout;
 use super::context::Exchange;
 use super::wording;
 use crate::decision::{DenialCode, FailureCode, Problem, Refusal};
+use crate::pipeline::Trail;
 use crate::policy::ErrorShape;
 
 /// Largest rest of a refused body that is read to keep the connection usable; beyond it the
@@ -34,14 +35,14 @@ pub(super) async fn refuse(
 ) -> pingora::Result<()> {
     let grpc_call = is_grpc(session);
     let shows_body = !grpc_call && session.req_header().method != http::Method::HEAD;
-    let mut problem = worded(refusal, exchange);
+    let mut problem = worded(refusal, exchange.trail());
     exchange.trail_mut().refused(refusal);
     if shows_body {
         exchange.trail_mut().count_out(problem.body.len());
     }
     if exchange.record().await.is_err() {
         let failure = Refusal::from(FailureCode::AuditUnavailable);
-        problem = worded(&failure, exchange);
+        problem = worded(&failure, exchange.trail());
     }
     let response = if grpc_call {
         grpc(&problem)?
@@ -71,8 +72,7 @@ pub(super) async fn refuse(
 }
 
 /// The refusal in the words of the protocol that the route speaks.
-fn worded(refusal: &Refusal, exchange: &Exchange) -> Problem {
-    let trail = exchange.trail();
+pub(super) fn worded(refusal: &Refusal, trail: &Trail) -> Problem {
     let request_id = trail.request_id().as_str();
     match trail.route().map(|route| route.errors) {
         Some(ErrorShape::JsonRpc) => Problem::json_rpc(refusal, request_id, trail.rpc_id()),
@@ -125,6 +125,10 @@ fn http(problem: &Problem, exchange: &Exchange) -> pingora::Result<ResponseHeade
     }
     if let Some(seconds) = problem.retry_after {
         response.insert_header(header::RETRY_AFTER, seconds)?;
+    }
+    if problem.lasting {
+        // The OpenAI and Anthropic client libraries retry a 429 otherwise.
+        response.insert_header("x-should-retry", "false")?;
     }
     Ok(response)
 }

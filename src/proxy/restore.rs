@@ -1,5 +1,6 @@
 //! Answers in which the caller sees its own values again.
 
+use bytes::BytesMut;
 use http::header::{self, HeaderName};
 use http::response::Parts as ResponseParts;
 use http::{Method, Version};
@@ -71,7 +72,7 @@ pub(super) async fn stream_lines(
     loop {
         let next = next_chunk(upstream, session);
         let piece = match while_it_stands(&mut lifetime, next).await {
-            Ok(Some(piece)) => piece,
+            Ok(Some(piece)) => exchange.meter(piece),
             Ok(None) => break,
             // In the middle of an event nothing can be said: the answer is broken off.
             Err(Broken::Withdrawn { denial, .. }) if !last_word.has_to_wait() => {
@@ -86,8 +87,13 @@ pub(super) async fn stream_lines(
             let written = write(session, vec![HttpTask::Body(Some(passed), false)]);
             while_it_stands(&mut lifetime, written).await?;
         }
+        if let Err(denial) = exchange.keep_up() {
+            return say_last(session, exchange, &last_word, denial).await;
+        }
     }
-    let rest = lines.finish(restoration);
+    let mut rest = BytesMut::from(&*lines.push(restoration, &exchange.meter_end()));
+    rest.extend_from_slice(&lines.finish(restoration));
+    let rest = rest.freeze();
     let last = (!rest.is_empty()).then(|| {
         exchange.trail_mut().count_out(rest.len());
         HttpTask::Body(Some(rest), false)

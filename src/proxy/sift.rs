@@ -83,11 +83,15 @@ impl Exchanger {
         };
         let mut decoder = Decoder::new(largest);
         let mut pending = 0;
-        loop {
+        let mut ended = false;
+        while !ended {
             let next = next_chunk(upstream, session);
             let chunk = match while_it_stands(&mut lifetime, next).await {
-                Ok(Some(chunk)) => chunk,
-                Ok(None) => break,
+                Ok(Some(chunk)) => exchange.meter(chunk),
+                Ok(None) => {
+                    ended = true;
+                    exchange.meter_end()
+                }
                 Err(Broken::Withdrawn { denial, .. }) if head.is_some() => {
                     return Err(Broken::Refused(denial.into()));
                 }
@@ -122,6 +126,9 @@ impl Exchanger {
                 let body = HttpTask::Body(Some(passed), false);
                 let tasks = head.take().into_iter().chain([body]).collect();
                 while_it_stands(&mut lifetime, write(session, tasks)).await?;
+            }
+            if let Err(denial) = exchange.keep_up() {
+                return say_last(session, exchange, &last_word, denial).await;
             }
         }
         // What is left without a blank line behind it is no event. Trailers say of the answer as it

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use http::HeaderName;
+
 use super::{check_parameter, extractor};
-use crate::inspect::usage::UsageFormat;
+use crate::inspect::usage::{Place, Pointers, UsageFormat};
 use crate::money::NanoUsd;
 use crate::policy::document::reader::Fields;
 use crate::policy::problem::{Located, ProblemKind};
-use crate::policy::{CostPolicy, CostSource, Extractor, StatedCost, StatedTokens};
+use crate::policy::{CostPolicy, CostSource, Extractor};
 
 /// Reads the key of one route.
 pub(super) fn cost(fields: &Fields<'_>, path: Option<&Located<Arc<str>>>) -> Option<CostPolicy> {
@@ -70,9 +72,16 @@ fn source(table: &Fields<'_>) -> Option<CostSource> {
         ],
     );
     let fixed = amount(table, "fixed_usd");
-    let stated = StatedCost {
-        usd: answered(table, "usd"),
-        tokens: table.table("tokens").as_ref().map(tokens),
+    let usd = answered(table, "usd");
+    let stated = match table.table("tokens") {
+        Some(tokens) => Pointers {
+            usd,
+            ..counts(&tokens)
+        },
+        None => Pointers {
+            usd,
+            ..Pointers::default()
+        },
     };
     let states = table.has("usd") || table.has("tokens");
     let ways = [table.has("usage"), table.has("fixed_usd"), states];
@@ -87,14 +96,15 @@ fn source(table: &Fields<'_>) -> Option<CostSource> {
     match (usage, fixed) {
         (Some(format), _) => Some(CostSource::Usage(format)),
         (None, Some(fixed)) => Some(CostSource::Fixed(fixed)),
-        (None, None) => states.then(|| CostSource::Stated(Box::new(stated))),
+        (None, None) => states.then(|| CostSource::Stated(Arc::new(stated))),
     }
 }
 
-fn tokens(table: &Fields<'_>) -> StatedTokens {
+fn counts(table: &Fields<'_>) -> Pointers {
     table.require("input");
     table.require("output");
-    StatedTokens {
+    Pointers {
+        usd: None,
         input: answered(table, "input"),
         output: answered(table, "output"),
         cache_read: answered(table, "cache_read"),
@@ -105,23 +115,26 @@ fn tokens(table: &Fields<'_>) -> StatedTokens {
 }
 
 /// A place in an answer.
-fn answered(table: &Fields<'_>, key: &'static str) -> Option<Extractor> {
-    let place = extractor(table, table.text(key)?)?;
-    match &place.value {
-        Extractor::Body(_) | Extractor::Header(_) | Extractor::Event(_) => Some(place.value),
+fn answered(table: &Fields<'_>, key: &'static str) -> Option<Place> {
+    let found = extractor(table, table.text(key)?)?;
+    let place = match found.value {
+        Extractor::Body(pointer) => Some(Place::Body(pointer)),
+        Extractor::Event(pointer) => Some(Place::Event(pointer)),
+        Extractor::Header(name) => HeaderName::try_from(name).ok().map(Place::Header),
         Extractor::Path(_)
         | Extractor::Query(_)
         | Extractor::Form(_)
         | Extractor::Claim(_)
-        | Extractor::Message(_) => {
-            table.report().add(
-                &place.place,
-                ProblemKind::BadValue,
-                "an answer states it at `body:`, `header:` or `event:`",
-            );
-            None
-        }
+        | Extractor::Message(_) => None,
+    };
+    if place.is_none() {
+        table.report().add(
+            &found.place,
+            ProblemKind::BadValue,
+            "an answer states it at `body:`, `header:` or `event:`",
+        );
     }
+    place
 }
 
 /// A place in a request.

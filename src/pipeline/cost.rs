@@ -1,0 +1,256 @@
+//! Holding money for a request before its backend hears of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Gate;
+use super::extract::{Found, Source};
+use super::generation::Generation;
+use super::ownership::NamedResource;
+use super::spending::Spending;
+use super::trail::Trail;
+use crate::budget::estimate::{RequestBound, bound_of_request};
+use crate::budget::ledger::{Exhausted, Request};
+use crate::budget::prices::{self, Price};
+use crate::budget::{ReserveError, Spender};
+use crate::clock::Timestamp;
+use crate::decision::{CeilingFacts, Denial, DenialCode, Refusal};
+use crate::identity::Principal;
+use crate::inspect::usage::UsageFormat;
+use crate::inspect::usage::request::{takes_usage_option, with_usage_asked};
+use crate::money::NanoUsd;
+use crate::policy::{CostPolicy, CostSource, Extractor, RoutePolicy};
+
+/// What a request that may cost something is let in by.
+pub(super) struct Costing<'request> {
+    pub(super) generation: &'request Generation,
+    pub(super) route: &'request Arc<RoutePolicy>,
+    pub(super) principal: &'request Principal,
+    pub(super) source: Source<'request, 'request>,
+    /// The body that goes to the backend, where it is not the one that came.
+    pub(super) rewritten: Option<&'request Bytes>,
+    /// The things of the caller's that the request names.
+    pub(super) resources: &'request [NamedResource],
+}
+
+/// What was held, and what the backend gets.
+pub(super) struct Costed {
+    pub(super) spending: Spending,
+    /// The body with what the gate needs to meter the answer, where it is not the one there was.
+    pub(super) body: Option<Bytes>,
+}
+
+/// What a request can come to.
+struct Bound {
+    amount: NanoUsd,
+    request: Option<RequestBound>,
+    tokens: Option<prices::Bound>,
+}
+
+impl Gate {
+    /// Holds what the request can come to, under every ceiling of its tenant at once. `None` where
+    /// its route costs nothing.
+    ///
+    /// # Errors
+    /// `budget_exceeded` where it does not fit, `price_unknown` where nothing bounds it,
+    /// `model_forbidden`, `request_rejected` for a body whose bound can't be read,
+    /// `state_unavailable` where it can't be kept.
+    pub(super) fn hold_cost(
+        &self,
+        costing: &Costing<'_>,
+        trail: &mut Trail,
+    ) -> Result<Option<Costed>, Refusal> {
+        let Some(cost) = &costing.route.cost else {
+            return Ok(None);
+        };
+        let snapshot = costing.generation.snapshot();
+        let model = costing.model(cost)?;
+        trail.model.clone_from(&model);
+        let mut body = None;
+        let mut hides_usage = false;
+        let current = costing.rewritten.map(|bytes| &**bytes);
+        let current = current.or(costing.source.body).unwrap_or_default();
+        if let CostSource::Usage(UsageFormat::OpenAi | UsageFormat::Auto) = cost.source
+            && takes_usage_option(costing.source.target.path())
+            && let Some(asking) = with_usage_asked(current)
+        {
+            body = Some(asking);
+            hides_usage = true;
+        }
+        let current = body.as_deref().unwrap_or(current);
+        let bound = costing.bound(cost, model.as_deref(), current)?;
+        let spender = costing.spender(cost)?;
+        let ceilings = snapshot.ceilings(costing.principal.tenant());
+        let request = Request {
+            request_id: trail.request_id().as_str(),
+            at: trail.received(),
+            spender: &spender,
+            ceilings,
+            amount: bound.amount,
+        };
+        let status = snapshot.costs.exhausted_status;
+        let reservation = self
+            .ledger()
+            .reserve(&request)
+            .map_err(|error| match error {
+                ReserveError::Exceeded(exhausted) => {
+                    Refusal::Denied(refused(&exhausted, status, Some(self.now())))
+                }
+                ReserveError::Unavailable(unavailable) => unavailable.into(),
+            })?;
+        let request = bound.request.as_ref();
+        let spending = Spending {
+            reservation,
+            route: Arc::clone(costing.route),
+            ceilings: Arc::clone(ceilings),
+            prices: Arc::clone(&snapshot.prices),
+            model,
+            bound: bound.tokens,
+            streams: request.is_some_and(|bound| bound.streams),
+            hides_usage,
+            exhausted_status: status,
+            answer: None,
+        };
+        Ok(Some(Costed { spending, body }))
+    }
+}
+
+impl Costing<'_> {
+    /// The model that the request names, in one place and one spelling.
+    fn model(&self, cost: &CostPolicy) -> Result<Option<Arc<str>>, Denial> {
+        let Some(place) = &cost.model else {
+            return Ok(None);
+        };
+        Ok(self.one(place, "a model")?.map(Arc::from))
+    }
+
+    /// The one text at a place, if there is any.
+    fn one(&self, place: &Extractor, what: &str) -> Result<Option<String>, Denial> {
+        let values = self.source.values(place)?;
+        match values.as_slice() {
+            [] | [Found::Null] => Ok(None),
+            [Found::Text(text)] if !text.is_empty() => Ok(Some(text.to_string())),
+            _ => Err(Denial::because(
+                DenialCode::RequestRejected,
+                format!("the request has to name {what} once, as a text"),
+            )),
+        }
+    }
+
+    fn spender(&self, cost: &CostPolicy) -> Result<Spender, Denial> {
+        let session = match &cost.session {
+            Some(place) => self.one(place, "a session")?.unwrap_or_default(),
+            None => match self.resources.first() {
+                Some(named) => format!("{}:{}", named.kind, named.text),
+                None => String::new(),
+            },
+        };
+        let agent = match &cost.agent {
+            Some(place) => self.one(place, "an agent")?.unwrap_or_default(),
+            // The outermost actor is the one that acts (RFC 8693 section 4.1).
+            None => {
+                let actors = &self.principal.delegation().actors;
+                actors.first().map_or_else(String::new, ToString::to_string)
+            }
+        };
+        Ok(Spender {
+            tenant: self.principal.tenant().clone(),
+            user: self.principal.user().as_str().into(),
+            agent: agent.into(),
+            route: Arc::clone(&self.route.name),
+            session: session.into(),
+        })
+    }
+
+    /// The most the request can come to.
+    fn bound(&self, cost: &CostPolicy, model: Option<&str>, body: &[u8]) -> Result<Bound, Refusal> {
+        let costs = &self.generation.snapshot().costs;
+        let held = cost.reserve.or(costs.reserve);
+        let opaque = |amount| Bound {
+            amount,
+            request: None,
+            tokens: None,
+        };
+        let format = match &cost.source {
+            CostSource::Fixed(amount) => return Ok(opaque(*amount)),
+            CostSource::Stated(_) => {
+                let why = "nothing bounds what the request may cost: `cost.reserve_usd` is missing";
+                return held.map(opaque).ok_or_else(|| self.unknown(why.to_owned()));
+            }
+            CostSource::Usage(format) => *format,
+        };
+        let in_body = cost.model.as_ref().is_some_and(Extractor::reads_body);
+        let elsewhere = model.filter(|_| !in_body);
+        let price = self.price(model)?;
+        let request = bound_of_request(format, body, elsewhere).map_err(Denial::from)?;
+        match (request.of_price(price, None), held) {
+            (Ok(tokens), _) => Ok(Bound {
+                amount: price.upper_bound(&tokens),
+                request: Some(request),
+                tokens: Some(tokens),
+            }),
+            (Err(_), Some(amount)) => Ok(Bound {
+                request: Some(request),
+                ..opaque(amount)
+            }),
+            (Err(unbounded), None) => Err(self.unknown(unbounded.to_string())),
+        }
+    }
+
+    fn price(&self, model: Option<&str>) -> Result<&Price, Refusal> {
+        let prices = &self.generation.snapshot().prices;
+        let found = match model {
+            Some(model) => prices.find(model),
+            None => prices.default_price(),
+        };
+        found.ok_or_else(|| {
+            self.unknown(match model {
+                Some(model) => format!("the model `{model}` has no price"),
+                None => "the request names no model".to_owned(),
+            })
+        })
+    }
+
+    fn unknown(&self, detail: String) -> Refusal {
+        let denial = Denial {
+            status: Some(self.generation.snapshot().costs.exhausted_status),
+            ..Denial::because(DenialCode::PriceUnknown, detail)
+        };
+        denial.into()
+    }
+}
+
+/// Whole seconds until a time, at least one.
+fn seconds(now: Timestamp, until: Timestamp) -> u32 {
+    let micros = until
+        .as_micros()
+        .saturating_sub(now.as_micros())
+        .max(1)
+        .cast_unsigned();
+    u32::try_from(micros.div_ceil(1_000_000)).unwrap_or(u32::MAX)
+}
+
+/// Says of a ceiling that a request does not fit under it.
+pub(super) fn refused(exhausted: &Exhausted, status: u16, now: Option<Timestamp>) -> Denial {
+    let taken = exhausted.spent.plus(exhausted.reserved);
+    let scope = exhausted.scope.as_str();
+    let detail = format!(
+        "the request does not fit under the {scope}'s ceiling of {} USD ({}): {taken} USD are spent or held for requests under way",
+        exhausted.limit, exhausted.window,
+    );
+    Denial {
+        status: Some(status),
+        retry_after: now
+            .zip(exhausted.resets_at)
+            .map(|(now, at)| seconds(now, at)),
+        ceiling: Some(Box::new(CeilingFacts {
+            scope,
+            window: exhausted.window.to_string(),
+            limit_usd: exhausted.limit.to_string(),
+            spent_usd: taken.to_string(),
+            resets_at: exhausted.resets_at.map(|at| at.to_string()),
+        })),
+        ..Denial::because(DenialCode::BudgetExceeded, detail)
+    }
+}

@@ -1,0 +1,296 @@
+//! What one request may cost, what it has cost so far, and what it is charged in the end.
+//!
+//! Money is held before the backend hears of the request and settled once, however the request ends.
+//! What is charged where nobody says what it cost errs on the side of the ceiling:
+//!
+//! | the request | is charged |
+//! |---|---|
+//! | never reached the backend | nothing |
+//! | was refused by it (4xx) without a word on usage | nothing |
+//! | failed there (5xx) without a word on usage | nothing where a provider is asked, what was held where an agent is: it may have paid others |
+//! | came to its end, with its usage | what that costs |
+//! | was answered, without a readable usage; broke off; was not answered in time | what was held, or what was metered if that is more |
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+use crate::audit::TokenCounts;
+use crate::budget::ledger::{ChargeFacts, Crossing, Settled};
+use crate::budget::prices::{Bound, Price, PriceTable};
+use crate::budget::{Ceiling, Reservation, ReserveError};
+use crate::decision::Denial;
+use crate::inspect::usage::{Meter, MeterSettings, Reading, Usage};
+use crate::money::NanoUsd;
+use crate::policy::{CostPolicy, CostSource, RoutePolicy};
+
+use super::cost::refused;
+
+/// The money side of an admitted request.
+#[derive(Debug)]
+pub struct Spending {
+    pub(super) reservation: Reservation,
+    pub(super) route: Arc<RoutePolicy>,
+    pub(super) ceilings: Arc<[Ceiling]>,
+    pub(super) prices: Arc<PriceTable>,
+    /// The model that was asked for.
+    pub(super) model: Option<Arc<str>>,
+    /// What the request may use at most, where it bounds that itself.
+    pub(super) bound: Option<Bound>,
+    /// The request asks for its answer in pieces.
+    pub(super) streams: bool,
+    /// The caller did not ask for the usage that its answer tells the gate.
+    pub(super) hides_usage: bool,
+    pub(super) exhausted_status: u16,
+    pub(super) answer: Option<Answering>,
+}
+
+/// An answer that has begun.
+#[derive(Debug)]
+pub(super) struct Answering {
+    status: StatusCode,
+    meter: Option<Meter>,
+    ended: bool,
+}
+
+/// What a request was charged.
+#[derive(Clone, Debug)]
+pub struct Bill {
+    /// The charge.
+    pub cost: NanoUsd,
+    /// On what ground: `usage`, `stated`, `fixed`, `reserved`, `released`.
+    pub how: &'static str,
+    /// What is left under the tightest ceiling; `None` where none holds.
+    pub remaining: Option<NanoUsd>,
+    /// The model, as the answer has it or as it was asked for.
+    pub model: Option<Arc<str>>,
+    /// What was used, where that is known.
+    pub tokens: Option<TokenCounts>,
+    /// The price list it was computed by.
+    pub price_revision: Option<Arc<str>>,
+    /// Shares of ceilings that were passed.
+    pub crossed: Vec<Crossing>,
+}
+
+impl Spending {
+    fn cost(&self) -> Option<&CostPolicy> {
+        self.route.cost.as_ref()
+    }
+
+    /// What is left under the tightest ceiling with the request's own hold taken off.
+    pub fn remaining(&self) -> Option<NanoUsd> {
+        self.reservation.remaining()
+    }
+
+    /// Whether an answer with these fields is one document, which can wait to say what it cost.
+    pub fn is_one_document(&self, headers: &HeaderMap) -> bool {
+        let json = headers
+            .get(http::header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split(';').next())
+            .map(str::trim)
+            .is_some_and(|kind| {
+                kind.eq_ignore_ascii_case("application/json") || kind.ends_with("+json")
+            });
+        json && !self.streams
+    }
+
+    /// The backend answers.
+    pub fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
+        let Some(cost) = self.route.cost.as_ref() else {
+            return;
+        };
+        let hides = self.hides_usage && status.is_success();
+        self.answer = Some(Answering {
+            status,
+            meter: meter(&cost.source, status, headers, hides),
+            ended: false,
+        });
+    }
+
+    /// Whether the caller may see less of the answer than came.
+    pub fn hides(&self) -> bool {
+        self.hides_usage
+    }
+
+    /// Meters a piece of the answer: what of it goes on.
+    pub fn pass(&mut self, piece: Bytes) -> Bytes {
+        match &mut self.answer {
+            Some(Answering {
+                meter: Some(meter), ..
+            }) => meter.push(&piece),
+            Some(Answering { meter: None, .. }) | None => piece,
+        }
+    }
+
+    /// The answer came to its end: what was held back of it.
+    pub fn end(&mut self) -> Bytes {
+        match &mut self.answer {
+            Some(answer) => {
+                answer.ended = true;
+                let meter = answer.meter.as_mut();
+                meter.map(Meter::finish).unwrap_or_default()
+            }
+            None => Bytes::new(),
+        }
+    }
+
+    /// Holds more where a stream has used up what was held.
+    ///
+    /// # Errors
+    /// Why the stream has to end: its route cuts off, and no more is to be had.
+    pub fn keep_up(&mut self) -> Result<(), Denial> {
+        let meter = self.answer.as_ref().and_then(|it| it.meter.as_ref());
+        let (Some(meter), Some(bound)) = (meter, &self.bound) else {
+            return Ok(());
+        };
+        let produced = meter.output_bytes();
+        if produced <= bound.output_tokens {
+            return Ok(());
+        }
+        let Some(price) = self.price() else {
+            return Ok(());
+        };
+        let so_far = price.upper_bound(&Bound {
+            output_tokens: produced,
+            ..bound.clone()
+        });
+        if so_far <= self.reservation.amount() {
+            return Ok(());
+        }
+        let cuts = self.cost().is_some_and(|cost| cost.cut_off);
+        // An eighth more than is needed, so that the next few pieces need not ask again.
+        let wanted = so_far.plus(NanoUsd::from_nanos(so_far.nanos() / 8));
+        match self.reservation.grow_to(wanted, &self.ceilings, !cuts) {
+            Ok(()) => Ok(()),
+            Err(ReserveError::Exceeded(exhausted)) => {
+                Err(refused(&exhausted, self.exhausted_status, None))
+            }
+            // What can't be written down counts in memory; the end settles it.
+            Err(ReserveError::Unavailable(_)) => Ok(()),
+        }
+    }
+
+    /// The price of the model that was asked for.
+    fn price(&self) -> Option<&Price> {
+        match &self.model {
+            Some(model) => self.prices.find(model),
+            None => self.prices.default_price(),
+        }
+    }
+
+    /// Charges the request. `sent`: the backend may have heard of it.
+    pub fn settle(self, sent: bool) -> Bill {
+        let meter = self.answer.as_ref().and_then(|it| it.meter.as_ref());
+        let reading = meter.map(Meter::reading);
+        let (cost, how) = self.charge(sent, reading.as_ref());
+        let usage = reading.map(|reading| reading.usage).unwrap_or_default();
+        let model = usage.model.clone().or_else(|| self.model.clone());
+        let tokens = tokens(&usage);
+        let price_revision = (how == "usage").then(|| self.prices.revision());
+        let facts = ChargeFacts {
+            model: model.clone(),
+            price_revision: price_revision.clone(),
+            input: usage.input,
+            cache_read: usage.cache_read,
+            cache_write: usage.cache_write,
+            output: usage.output,
+            reasoning: usage.reasoning,
+        };
+        let Settled { remaining, crossed } = self.reservation.settle(cost, facts);
+        Bill {
+            cost,
+            how,
+            remaining,
+            model,
+            tokens,
+            price_revision,
+            crossed,
+        }
+    }
+
+    fn charge(&self, sent: bool, reading: Option<&Reading>) -> (NanoUsd, &'static str) {
+        let held = self.reservation.amount();
+        let Some(source) = self.cost().map(|cost| &cost.source).filter(|_| sent) else {
+            return (NanoUsd::ZERO, "released");
+        };
+        let Some(answer) = &self.answer else {
+            // Sent, and never answered.
+            return (held, "reserved");
+        };
+        let refused = answer.status.is_client_error();
+        let failed = answer.status.is_server_error();
+        let metered = reading.and_then(|reading| self.priced(&reading.usage));
+        let whole = answer.ended && reading.is_some_and(|reading| reading.complete);
+        match (source, metered) {
+            (CostSource::Fixed(_), _) if refused => (NanoUsd::ZERO, "released"),
+            (CostSource::Fixed(amount), _) => (*amount, "fixed"),
+            (CostSource::Stated(_), Some((cost, how))) if whole => (cost, how),
+            (CostSource::Usage(_), Some((cost, how))) if whole => (cost, how),
+            (CostSource::Stated(_), None) if refused => (NanoUsd::ZERO, "released"),
+            (CostSource::Usage(_), None) if refused || failed => (NanoUsd::ZERO, "released"),
+            (_, Some((cost, _))) => (cost.max(held), "reserved"),
+            (_, None) => (held, "reserved"),
+        }
+    }
+
+    /// What was used costs, as far as it is known.
+    fn priced(&self, usage: &Usage) -> Option<(NanoUsd, &'static str)> {
+        if let Some(cost) = usage.cost {
+            let stated = matches!(
+                self.cost().map(|cost| &cost.source),
+                Some(CostSource::Stated(_))
+            );
+            if stated {
+                return Some((cost, "stated"));
+            }
+        }
+        if *usage == Usage::default() || tokens(usage).is_none() {
+            return None;
+        }
+        let answered = usage.model.as_deref().and_then(|it| self.prices.listed(it));
+        let price = answered.or_else(|| self.price())?;
+        Some((price.cost(usage), "usage"))
+    }
+}
+
+/// The counts of a record: what a cache took is input, and audio is counted with the rest.
+fn tokens(usage: &Usage) -> Option<TokenCounts> {
+    let sum = |counts: &[Option<u64>]| {
+        let known = counts.iter().flatten().copied();
+        known.reduce(u64::saturating_add)
+    };
+    let input = sum(&[
+        usage.input,
+        usage.cache_write,
+        usage.cache_write_1h,
+        usage.audio_input,
+    ]);
+    let output = sum(&[usage.output, usage.audio_output]);
+    let known = input.or(output).or(usage.cache_read).is_some();
+    known.then(|| TokenCounts {
+        input: input.unwrap_or(0),
+        output: output.unwrap_or(0),
+        cache_read: usage.cache_read.unwrap_or(0),
+    })
+}
+
+/// What reads the usage out of an answer, where that says it.
+fn meter(
+    source: &CostSource,
+    status: StatusCode,
+    headers: &HeaderMap,
+    hides: bool,
+) -> Option<Meter> {
+    match source {
+        CostSource::Usage(format) => Some(Meter::new(MeterSettings {
+            format: *format,
+            status,
+            headers,
+            hide_usage_chunk: hides,
+        })),
+        CostSource::Stated(places) => Some(Meter::by_pointers(places, headers)),
+        CostSource::Fixed(_) => None,
+    }
+}
