@@ -10,6 +10,7 @@
 mod broken;
 mod conflicts;
 mod limits;
+mod models;
 mod profiles;
 mod rewriting;
 mod sound;

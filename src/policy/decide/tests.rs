@@ -261,6 +261,7 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
         users,
         roles,
         uses: None,
+        models: None,
     });
     prop::collection::vec(rule, 0..6)
 }
@@ -295,6 +296,8 @@ proptest! {
         prop_assert_eq!(straight, turned);
     }
 }
+
+mod models;
 
 mod uses {
     use super::*;
