@@ -21,7 +21,10 @@ const BUSY: Duration = Duration::from_millis(600);
 
 /// What leads from each form of the database to the next. `user_version` counts those that were
 /// done. INVARIANT: a step that was released is never edited; what is to change is another step.
-const STEPS: [&str; 1] = [include_str!("schema/001-owners.sql")];
+const STEPS: [&str; 2] = [
+    include_str!("schema/001-owners.sql"),
+    include_str!("schema/002-settings.sql"),
+];
 
 /// The latest form.
 const FORM: u32 = STEPS.len() as u32;

@@ -14,6 +14,7 @@ mod engine;
 mod engine_tests;
 mod memory;
 mod queue;
+mod settings;
 mod sqlite;
 mod statements;
 

@@ -18,7 +18,7 @@ use crate::tenant::TenantId;
 
 /// A database file of this gate.
 pub struct SqliteStore {
-    engine: Engine,
+    pub(super) engine: Engine,
 }
 
 impl SqliteStore {
