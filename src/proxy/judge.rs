@@ -41,7 +41,7 @@ impl Exchanger {
             .await
             .map_err(Broken::Refused)?;
         exchange.charge();
-        judged.headers.extend(exchange.cost_fields());
+        exchange.say_cost_in(&mut judged.headers);
         say_whole(session, exchange, judged, trailers).await
     }
 

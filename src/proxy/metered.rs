@@ -75,9 +75,7 @@ impl Exchange {
     }
 
     /// The fields that say what the request cost, where that is known, and what is left.
-    pub(super) fn cost_fields(
-        &mut self,
-    ) -> impl Iterator<Item = (HeaderName, HeaderValue)> + use<> {
+    fn cost_fields(&mut self) -> impl Iterator<Item = (HeaderName, HeaderValue)> + use<> {
         let billed = self
             .trail()
             .bill()
@@ -87,6 +85,13 @@ impl Exchange {
         [(COST, cost), (REMAINING, remaining)]
             .into_iter()
             .filter_map(|(name, amount)| Some((name, written(amount?)?)))
+    }
+
+    /// Puts them into the fields of an answer.
+    pub(super) fn say_cost_in(&mut self, headers: &mut HeaderMap) {
+        for (name, value) in self.cost_fields() {
+            headers.insert(name, value);
+        }
     }
 
     /// Puts them into the head of an answer.
@@ -150,6 +155,6 @@ pub(super) async fn answer_with_cost(
         headers: parts.headers,
         body: whole.freeze(),
     };
-    answer.headers.extend(exchange.cost_fields());
+    exchange.say_cost_in(&mut answer.headers);
     say_whole(session, exchange, answer, trailers).await
 }

@@ -71,7 +71,7 @@ impl Exchanger {
                 .map_err(Broken::Refused)?;
             if let Paged::Answer(mut answer) = paged {
                 exchange.charge();
-                answer.headers.extend(exchange.cost_fields());
+                exchange.say_cost_in(&mut answer.headers);
                 return say_whole(session, exchange, answer, None).await;
             }
         }
