@@ -1,4 +1,5 @@
-//! What has to outlive the process: one SQLite database, or memory for tests.
+//! What has to outlive the process: one SQLite database and the journals of the ledger beside it, or
+//! memory for tests.
 //!
 //! One thread writes and a few read, each on a connection of its own, because SQLite blocks the
 //! thread that asks. Writes that wait together are committed together (one sync of the disk for
@@ -12,6 +13,7 @@ mod database;
 mod engine;
 #[cfg(test)]
 mod engine_tests;
+mod journal;
 mod memory;
 mod queue;
 mod settings;
@@ -19,5 +21,6 @@ mod sqlite;
 mod statements;
 
 pub use database::OpenError;
+pub use journal::{LedgerError, open_ledger};
 pub use memory::MemoryStore;
 pub use sqlite::SqliteStore;

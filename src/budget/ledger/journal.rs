@@ -42,6 +42,10 @@ pub struct Synced {
 
 /// One shard's journal.
 pub trait Journal: Debug + Send {
+    /// Gives what stands in it already, as far as that can be read without the lock: it may be much,
+    /// and others go on meanwhile.
+    fn preload(&mut self, follower: &mut dyn Follow);
+
     /// Takes the lock, and gives what others appended since it was let go.
     ///
     /// # Errors
@@ -66,6 +70,9 @@ pub trait Journal: Debug + Send {
     /// Whether it is time for another generation: this one is long, or its files are not what they
     /// were.
     fn wants_renewal(&mut self) -> bool;
+
+    /// Whether what is appended will outlive a loss of power.
+    fn is_healthy(&self) -> bool;
 
     /// What has to be made to outlive a loss of power; `None` if nothing.
     fn to_sync(&mut self) -> Option<SyncTask>;

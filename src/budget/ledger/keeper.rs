@@ -173,20 +173,19 @@ impl Ledger {
             if shard.journal().wants_renewal()
                 && let Err(error) = shard.step(Shard::renew)
             {
-                tracing::error!(shard = number, %error, "the ledger's journal can't be renewed");
-                synced = false;
+                tracing::debug!(shard = number, %error, "the ledger's journal was not renewed");
             }
             let task = shard.journal().to_sync();
             drop(shard);
-            let Some(task) = task else {
-                continue;
-            };
-            let outcome = task();
-            if let Err(error) = &outcome {
-                tracing::error!(shard = number, %error, "the ledger's journal can't be synced: nothing is reserved until it can");
-                synced = false;
+            let outcome = task.map(|task| task());
+            let mut shard = self.shard(number);
+            if let Some(outcome) = outcome {
+                if let Err(error) = &outcome {
+                    tracing::error!(shard = number, %error, "the ledger's journal can't be synced: nothing is reserved until it can");
+                }
+                shard.journal().synced(outcome);
             }
-            self.shard(number).journal().synced(outcome);
+            synced &= shard.journal().is_healthy();
         }
         synced
     }
@@ -202,10 +201,16 @@ impl Ledger {
         };
         let mut indebted = BTreeSet::new();
         for number in 0..SHARDS {
-            let shard = self.shard(number);
-            let open = shard.book.all_open().filter(|(_, it)| it.kept.is_none());
-            let orphans = open.filter(|(_, it)| !living.contains(&it.process));
-            indebted.extend(orphans.map(|(_, it)| it.process));
+            let seen = self.shard(number).step(|shard| {
+                let open = shard.book.all_open().filter(|(_, it)| it.kept.is_none());
+                let orphans = open.filter(|(_, it)| !living.contains(&it.process));
+                indebted.extend(orphans.map(|(_, it)| it.process));
+                Ok::<(), StateUnavailable>(())
+            });
+            if let Err(error) = seen {
+                tracing::debug!(%error, "it can't be seen what the dead have reserved");
+                return;
+            }
         }
         dead.retain(|process, _| indebted.contains(process));
         for process in &indebted {

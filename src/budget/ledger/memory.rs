@@ -42,6 +42,8 @@ impl MemoryJournal {
 }
 
 impl Journal for MemoryJournal {
+    fn preload(&mut self, _follower: &mut dyn Follow) {}
+
     fn begin(&mut self, _patient: bool, follower: &mut dyn Follow) -> Result<(), StateUnavailable> {
         let mut shared = self.shared.lock().map_err(|_| StateUnavailable::Failed)?;
         if shared.held && !self.holds {
@@ -87,6 +89,10 @@ impl Journal for MemoryJournal {
     fn wants_renewal(&mut self) -> bool {
         let shared = self.shared.lock();
         shared.is_ok_and(|shared| shared.records.len() > LONG)
+    }
+
+    fn is_healthy(&self) -> bool {
+        true
     }
 
     fn to_sync(&mut self) -> Option<SyncTask> {

@@ -76,6 +76,8 @@ pub struct LedgerSettings {
     pub crash_grace: Duration,
     /// How long journals are kept for statements after they ended.
     pub retention: Duration,
+    /// Bytes after which a shard's journal goes on in another file.
+    pub generation_bytes: u64,
 }
 
 impl Default for LedgerSettings {
@@ -84,6 +86,7 @@ impl Default for LedgerSettings {
             sync: Duration::from_millis(100),
             crash_grace: Duration::from_secs(30),
             retention: Duration::from_secs(400 * 86_400),
+            generation_bytes: 16 << 20,
         }
     }
 }

@@ -22,6 +22,9 @@ use crate::money::NanoUsd;
 /// it are refused at once, so that none waits much longer than one wait is.
 const IMPATIENCE: Duration = Duration::from_millis(100);
 
+/// How long another process is waited for when a journal is opened.
+const OPENING: Duration = Duration::from_secs(5);
+
 /// The end of a reservation that could not be written yet.
 #[derive(Debug)]
 pub(super) struct Ending {
@@ -104,13 +107,26 @@ impl Shard {
 
     /// The first thing that is done with a journal.
     pub(super) fn open(&mut self) -> Result<(), StateUnavailable> {
-        self.step(|shard| {
-            if shard.book.is_whole() {
-                return Ok(());
+        self.journal.preload(&mut self.book);
+        let since = Instant::now();
+        loop {
+            let opened = self.step(|shard| {
+                let empty = !shard.book.is_whole();
+                if empty {
+                    shard.book = Book::empty();
+                }
+                match empty || shard.journal.wants_renewal() {
+                    true => shard.renew(),
+                    false => Ok(()),
+                }
+            });
+            match opened {
+                Err(StateUnavailable::Busy) if since.elapsed() < OPENING => {
+                    std::thread::sleep(IMPATIENCE);
+                }
+                opened => return opened,
             }
-            shard.book = Book::empty();
-            shard.renew()
-        })
+        }
     }
 
     /// Begins another generation of the journal.
