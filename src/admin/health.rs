@@ -48,8 +48,9 @@ pub(super) async fn ready(State(state): State<Arc<AdminState>>) -> Response {
     let audit_ok = state.gate.audit().ready().is_ok();
     let registry = state.gate.registry();
     let state_ok = registry.probe().await.is_ok();
+    let ledger_ok = state.gate.ledger().probe().is_ok();
     let listening = *state.listening.borrow();
-    let ready = keys_ok && audit_ok && state_ok && listening;
+    let ready = keys_ok && audit_ok && state_ok && ledger_ok && listening;
     let document = json!({
         "ready": ready,
         "checks": {
@@ -61,6 +62,7 @@ pub(super) async fn ready(State(state): State<Arc<AdminState>>) -> Response {
             },
             "keys": { "ok": keys_ok, "issuers": issuers },
             "state": { "ok": state_ok, "owners_in_memory": registry.cached() },
+            "ledger": { "ok": ledger_ok },
             "listener": { "ok": listening },
             "audit": { "ok": audit_ok, "healthy": audit.healthy, "written": audit.written, "lost": audit.lost },
         },

@@ -17,7 +17,7 @@ use crate::admin::{AdminState, AdminToken, router};
 use crate::audit::{
     AuditLog, Durability, Event, LogSecret, OnFailure, SecretSource, Settings as AuditSettings,
 };
-use crate::budget::Ledger;
+use crate::budget::{Ledger, LedgerSettings};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{
     AuditDurability, AuditFailure, Config, ListenAddress as ConfiguredAddress, StateLocation,
@@ -31,7 +31,7 @@ use crate::proxy::{
     ExecutionPhase, ListenAddress, ListenerBounds, ServerSettings, TlsFiles, Upstreams, serve,
 };
 use crate::secret::SecretResolver;
-use crate::state::SqliteStore;
+use crate::state::{SqliteStore, open_ledger};
 use crate::telemetry::Metrics;
 
 /// How often the names of backends are looked up again.
@@ -86,6 +86,7 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
             if gate.audit().shutdown().is_err() {
                 tracing::error!("the last audit records could not be written");
             }
+            gate.ledger().close();
             runtime.block_on(gate.registry().close());
         },
     )
@@ -125,7 +126,7 @@ impl Assembled {
             replays: ReplayGuard::new(DEFAULT_REPLAY_CAPACITY),
             handles: CredentialHandles::new(&config.secrets_directory),
             registry: registry(config, clock.clone())?,
-            ledger: Ledger::in_memory(clock.clone()),
+            ledger: ledger(config, clock.clone())?,
         };
         let upstreams = Arc::new(Upstreams::default());
         let (gate, policies) = with_policies(config, parts, &upstreams, clock)?;
@@ -148,6 +149,18 @@ fn registry(config: &Config, clock: SharedClock) -> Result<Arc<Registry>, Comman
         clock,
         config.state.cached_owners,
     ))
+}
+
+/// Opens the ledger, which is beside the state.
+fn ledger(config: &Config, clock: SharedClock) -> Result<Arc<Ledger>, CommandError> {
+    let settings = LedgerSettings {
+        sync: config.ledger.sync,
+        crash_grace: config.ledger.crash_grace,
+        retention: Duration::from_secs(u64::from(config.ledger.retention_days) * 86_400),
+        ..LedgerSettings::default()
+    };
+    open_ledger(&config.state.location.ledger(), settings, clock)
+        .map_err(|error| CommandError::unusable("the ledger", &error))
 }
 
 /// Loads the policies, which makes the gate, and keeps them loaded into it.
