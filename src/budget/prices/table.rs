@@ -1,6 +1,7 @@
 //! Which price a model has.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use super::{Price, StatedPrice};
@@ -22,7 +23,6 @@ pub struct ListedPrice {
 
 /// The prices of one policy. Names stand for themselves: no prefix is taken off, no date, no case
 /// is folded. A price that is not meant for a model is worse than none.
-#[derive(Debug)]
 pub struct PriceTable {
     own: Listing,
     built_in: Listing,
@@ -82,8 +82,20 @@ impl PriceTable {
     }
 }
 
+impl fmt::Debug for PriceTable {
+    /// Hundreds of prices say less than which ones they are.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |listing: &Listing| listing.exact.len() + listing.patterns.len();
+        formatter
+            .debug_struct("PriceTable")
+            .field("revision", &self.revision)
+            .field("own", &names(&self.own))
+            .field("built_in", &names(&self.built_in))
+            .finish_non_exhaustive()
+    }
+}
+
 /// Prices of one source.
-#[derive(Debug)]
 struct Listing {
     exact: HashMap<Arc<str>, Arc<Price>>,
     /// The longest first.
