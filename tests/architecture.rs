@@ -120,6 +120,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
             "clock",
             "config",
             "identity",
+            "inspect",
             "money",
             "ownership",
             "pipeline",

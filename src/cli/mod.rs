@@ -7,6 +7,7 @@ mod audit;
 mod check;
 mod dev;
 mod key;
+mod prices;
 mod profile;
 mod serve;
 
@@ -40,6 +41,8 @@ enum Command {
     Key(key::KeyArguments),
     /// The route sets of known backends.
     Profile(profile::ProfileArguments),
+    /// What models cost.
+    Prices(prices::PricesArguments),
     /// Tokens for development.
     Dev(dev::DevArguments),
 }
@@ -90,6 +93,7 @@ pub fn run() -> ExitCode {
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Key(arguments) => key::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),
+        Command::Prices(arguments) => prices::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
     };
     match done {

@@ -30,7 +30,8 @@ use toml::de::DeTable;
 
 pub(super) use self::credentials::{ApiKeyEntry, CertificateEntry, DevelopmentEntry, WebhookEntry};
 pub(super) use self::models::ModelsEntry;
-pub(super) use self::prices::{PriceEntry, PriceSettings, built_in_prices, listed};
+pub use self::prices::built_in_prices;
+pub(super) use self::prices::{PriceEntry, PriceSettings, listed};
 use self::reader::Fields;
 pub(super) use self::routes::RouteEntry;
 pub(super) use self::rules::RuleEntry;

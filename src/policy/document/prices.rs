@@ -187,8 +187,8 @@ fn rates(fields: &Fields<'_>) -> Option<StatedRates> {
     sound.then_some(rates)
 }
 
-/// The prices that are built in.
-pub(in crate::policy) fn built_in_prices() -> &'static [ListedPrice] {
+/// The prices that are built in: dated, of common models, in the order of their file.
+pub fn built_in_prices() -> &'static [ListedPrice] {
     static PRICES: LazyLock<Vec<ListedPrice>> = LazyLock::new(|| {
         // What can't be read is not there, and what has no price is refused. A test reads it all.
         let report = Report::default();

@@ -1,0 +1,217 @@
+//! `fabric-gate prices`: prices out of other tables, and those that are built in.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use super::{CommandError, ConfigArgument, complain, say};
+use crate::budget::prices::{Imported, ListedPrice, import};
+use crate::inspect::Glob;
+use crate::policy::built_in_prices;
+
+#[derive(Args, Debug)]
+pub(super) struct PricesArguments {
+    #[command(subcommand)]
+    command: PricesCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum PricesCommand {
+    /// Turn LiteLLM's model_prices_and_context_window.json into entries of a policy file.
+    Import(ImportArguments),
+    /// Name every model whose price is built in.
+    List(ListArguments),
+    /// Print the price of a model as it is built in, as an entry of a policy file.
+    Show(ShowArguments),
+}
+
+#[derive(Args, Debug)]
+struct ImportArguments {
+    /// The table.
+    file: PathBuf,
+    /// Models to take, `*` for any characters; all when absent. May be given several times.
+    #[arg(long = "model", value_name = "PATTERN")]
+    models: Vec<String>,
+    /// Write the entries there; to standard output when absent.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Print a JSON document, with what was left out.
+    #[arg(long)]
+    json: bool,
+    // Every command takes it; a table is no part of a configuration.
+    #[command(flatten)]
+    config: ConfigArgument,
+}
+
+#[derive(Args, Debug)]
+struct ListArguments {
+    /// Print a JSON document.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigArgument,
+}
+
+#[derive(Args, Debug)]
+struct ShowArguments {
+    /// Which model.
+    model: String,
+    /// Print a JSON document.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigArgument,
+}
+
+pub(super) fn run(arguments: &PricesArguments) -> Result<(), CommandError> {
+    match &arguments.command {
+        PricesCommand::Import(arguments) => import_table(arguments),
+        PricesCommand::List(arguments) => {
+            list(arguments);
+            Ok(())
+        }
+        PricesCommand::Show(arguments) => show(arguments),
+    }
+}
+
+fn import_table(arguments: &ImportArguments) -> Result<(), CommandError> {
+    let shown = arguments.file.display();
+    let table = fs::read(&arguments.file)
+        .map_err(|error| CommandError::unusable(format!("reading {shown}"), &error))?;
+    let mut imported = import(&table)
+        .map_err(|error| CommandError::unusable(format!("reading {shown}"), &error))?;
+    let wanted: Vec<Glob> = arguments.models.iter().map(|it| Glob::new(it)).collect();
+    let is_wanted =
+        |model: &str| wanted.is_empty() || wanted.iter().any(|pattern| pattern.matches(model));
+    imported.prices.retain(|(model, _)| is_wanted(model));
+    imported.skipped.retain(|skipped| is_wanted(&skipped.model));
+    if !arguments.json {
+        complain(&left_out(&imported));
+    }
+    if imported.prices.is_empty() {
+        return Err(CommandError::Bad(format!("{shown} has no price to take")));
+    }
+    let entries = entries(&imported, &arguments.file);
+    if let Some(out) = &arguments.out {
+        write(out, &entries).map_err(|error| {
+            CommandError::unusable(format!("writing {}", out.display()), &error)
+        })?;
+    }
+    if arguments.json {
+        say(&as_json(&imported).to_string());
+    } else if arguments.out.is_none() {
+        say(entries.trim_end());
+    }
+    Ok(())
+}
+
+/// The policy file.
+fn entries(imported: &Imported, table: &Path) -> String {
+    let name = table.file_name().unwrap_or_default().to_string_lossy();
+    let name: String = name.chars().filter(|it| !it.is_control()).collect();
+    let mut text = format!(
+        "# USD per million tokens. Imported from {name} by fabric-gate {}.\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    for (model, price) in &imported.prices {
+        text.push('\n');
+        text.push_str(&price.to_entry(model, &[]));
+    }
+    text
+}
+
+/// What the policy file does not have, for people.
+fn left_out(imported: &Imported) -> String {
+    let mut lines: Vec<String> = imported
+        .skipped
+        .iter()
+        .map(|skipped| format!("left out {:?}: {}", skipped.model, skipped.reason))
+        .collect();
+    for (field, entries) in &imported.left_out {
+        lines.push(format!("no place for `{field}` of {entries} entries"));
+    }
+    let taken = imported.prices.len();
+    lines.push(format!(
+        "{taken} prices taken, {} entries left out",
+        imported.skipped.len()
+    ));
+    lines.join("\n")
+}
+
+fn as_json(imported: &Imported) -> serde_json::Value {
+    let prices = imported.prices.iter();
+    let prices: Vec<_> = prices
+        .map(|(model, price)| entry_as_json(&price.to_entry(model, &[])))
+        .collect();
+    let skipped = imported.skipped.iter();
+    let skipped: Vec<_> = skipped
+        .map(|skipped| {
+            serde_json::json!({ "model": skipped.model, "reason": skipped.reason.to_string() })
+        })
+        .collect();
+    serde_json::json!({
+        "prices": prices,
+        "skipped": skipped,
+        "fields_left_out": imported.left_out,
+    })
+}
+
+/// The keys of an entry.
+fn entry_as_json(entry: &str) -> serde_json::Value {
+    let table = entry.parse::<toml::Table>().unwrap_or_default();
+    let entry = table.get("prices").and_then(|prices| prices.get(0));
+    serde_json::to_value(entry).unwrap_or_default()
+}
+
+/// Puts the file in its place at once: a gate may be watching the folder.
+fn write(out: &Path, text: &str) -> std::io::Result<()> {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(out.file_name().unwrap_or_default());
+    name.push(".new");
+    let beside = out.with_file_name(name);
+    fs::write(&beside, text)?;
+    fs::rename(&beside, out)
+}
+
+fn list(arguments: &ListArguments) {
+    let prices = built_in_prices();
+    if arguments.json {
+        let entries: Vec<_> = prices.iter().map(|it| entry_as_json(&entry(it))).collect();
+        say(&serde_json::json!({ "prices": entries }).to_string());
+        return;
+    }
+    say(&format!(
+        "{:<44}{:>10}{:>10}",
+        "USD per million tokens", "input", "output"
+    ));
+    for price in prices {
+        let rates = &price.stated.card.rates;
+        for model in &price.models {
+            let model = model.as_str();
+            let (input, output) = (rates.input.to_string(), rates.output.to_string());
+            say(&format!("{model:<44}{input:>10}{output:>10}"));
+        }
+    }
+}
+
+fn show(arguments: &ShowArguments) -> Result<(), CommandError> {
+    let model = &arguments.model;
+    let named = |price: &&ListedPrice| price.models.iter().any(|it| it.as_str() == model);
+    let price = built_in_prices().iter().find(named).ok_or_else(|| {
+        CommandError::Unusable(format!("no price is built in for the model `{model}`"))
+    })?;
+    let entry = entry(price);
+    if arguments.json {
+        say(&entry_as_json(&entry).to_string());
+    } else {
+        say(entry.trim_end());
+    }
+    Ok(())
+}
+
+fn entry(price: &ListedPrice) -> String {
+    let names: Vec<&str> = price.models.iter().map(Glob::as_str).collect();
+    let (model, aliases) = names.split_first().unwrap_or((&"", &[]));
+    price.stated.to_entry(model, aliases)
+}
