@@ -11,6 +11,7 @@ mod broken;
 mod conflicts;
 mod limits;
 mod models;
+mod prices;
 mod profiles;
 mod rewriting;
 mod sound;
