@@ -28,11 +28,16 @@ impl<'text> Cursor<'text> {
     /// It is not UTF-8 (RFC 8259 section 8.1).
     pub fn new(document: &'text [u8]) -> Result<Self, JsonFault> {
         let text = std::str::from_utf8(document).map_err(|_| JsonFault::NotUtf8)?;
-        Ok(Self {
+        Ok(Self::of(text))
+    }
+
+    /// The beginning of a document that is known to be text.
+    pub fn of(text: &'text str) -> Self {
+        Self {
             text,
-            bytes: document,
+            bytes: text.as_bytes(),
             at: 0,
-        })
+        }
     }
 
     /// Where the cursor stands, in bytes from the beginning.

@@ -41,7 +41,7 @@ impl<'text> Node<'text> {
         names: [&str; N],
     ) -> Result<[Option<Node<'text>>; N], Unreadable> {
         let mut found = [None; N];
-        let mut cursor = Cursor::new(self.0.as_bytes())?;
+        let mut cursor = Cursor::of(self.0);
         if cursor.peek()? != b'{' {
             return Ok(found);
         }
@@ -67,7 +67,7 @@ impl<'text> Node<'text> {
     /// The elements of an array; none of any other value.
     pub(super) fn elements(self) -> Result<Vec<Node<'text>>, Unreadable> {
         let mut elements = Vec::new();
-        let mut cursor = Cursor::new(self.0.as_bytes())?;
+        let mut cursor = Cursor::of(self.0);
         if cursor.peek()? != b'[' {
             return Ok(elements);
         }

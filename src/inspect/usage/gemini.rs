@@ -12,14 +12,14 @@ use super::tally::Tally;
 /// Reads one document.
 pub(super) fn read(top: &Top<'_>, scope: Scope, tally: &mut Tally) -> Result<(), Unreadable> {
     tally.name_model(top.model_version);
-    let searches = searches(top)?;
+    let candidates = Candidates::of(top)?;
     if let Some(usage) = top.usage_metadata {
         let mut usage = counts(usage, tally)?;
-        usage.searches = searches;
+        usage.searches = candidates.searches;
         tally.say(usage);
         match scope {
             Scope::Whole => tally.end(),
-            Scope::Part if is_last(top)? => tally.close(),
+            Scope::Part if candidates.finished => tally.close(),
             Scope::Part => {}
         }
     }
@@ -27,15 +27,24 @@ pub(super) fn read(top: &Top<'_>, scope: Scope, tally: &mut Tally) -> Result<(),
 }
 
 fn counts(usage: Node<'_>, tally: &mut Tally) -> Result<Usage, Unreadable> {
-    let [prompt, cached, candidates, thoughts, tools, total] = usage.pick([
+    let [
+        prompt,
+        cached,
+        candidates,
+        thoughts,
+        tools,
+        total,
+        of_prompt,
+        of_cache,
+        of_candidates,
+        tier,
+    ] = usage.pick([
         "promptTokenCount",
         "cachedContentTokenCount",
         "candidatesTokenCount",
         "thoughtsTokenCount",
         "toolUsePromptTokenCount",
         "totalTokenCount",
-    ])?;
-    let [of_prompt, of_cache, of_candidates, tier] = usage.pick([
         "promptTokensDetails",
         "cacheTokensDetails",
         "candidatesTokensDetails",
@@ -89,37 +98,33 @@ fn audio(details: Option<Node<'_>>) -> Result<Option<u64>, Unreadable> {
     Ok(heard)
 }
 
-/// Whether a candidate says why it ended, or the prompt was turned away.
-fn is_last(top: &Top<'_>) -> Result<bool, Unreadable> {
-    if let Some(feedback) = top.prompt_feedback {
-        let [reason] = feedback.pick(["blockReason"])?;
-        if reason.is_some() {
-            return Ok(true);
-        }
-    }
-    for candidate in candidates(top)? {
-        let [reason] = candidate.pick(["finishReason"])?;
-        if reason.is_some() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+/// What candidates say beside their text.
+struct Candidates {
+    /// One says why it ended, or the prompt was turned away.
+    finished: bool,
+    /// The searches that an answer is grounded on.
+    searches: Option<u64>,
 }
 
-/// The searches that an answer is grounded on.
-fn searches(top: &Top<'_>) -> Result<Option<u64>, Unreadable> {
-    let mut searches = 0;
-    for candidate in candidates(top)? {
-        let [grounding] = candidate.pick(["groundingMetadata"])?;
-        if let Some(grounding) = grounding {
-            let [queries] = grounding.pick(["webSearchQueries"])?;
-            let queries = queries.map_or(Ok(Vec::new()), Node::elements)?;
-            searches += queries.len() as u64;
+impl Candidates {
+    fn of(top: &Top<'_>) -> Result<Self, Unreadable> {
+        let (mut finished, mut searches) = (false, 0);
+        if let Some(feedback) = top.prompt_feedback {
+            let [reason] = feedback.pick(["blockReason"])?;
+            finished = reason.is_some();
         }
+        for candidate in top.candidates.map_or(Ok(Vec::new()), Node::elements)? {
+            let [reason, grounding] = candidate.pick(["finishReason", "groundingMetadata"])?;
+            finished |= reason.is_some();
+            if let Some(grounding) = grounding {
+                let [queries] = grounding.pick(["webSearchQueries"])?;
+                let queries = queries.map_or(Ok(Vec::new()), Node::elements)?;
+                searches += queries.len() as u64;
+            }
+        }
+        Ok(Self {
+            finished,
+            searches: (searches > 0).then_some(searches),
+        })
     }
-    Ok((searches > 0).then_some(searches))
-}
-
-fn candidates<'text>(top: &Top<'text>) -> Result<Vec<Node<'text>>, Unreadable> {
-    top.candidates.map_or(Ok(Vec::new()), Node::elements)
 }

@@ -32,15 +32,18 @@ pub(super) enum Passed {
 }
 
 impl Hiding {
-    /// Writes what goes on of a frame. `says_usage`: it has a member `usage` somewhere.
+    /// Writes what goes on of a frame. `usage_at`: where its data has the last member `usage`.
     pub(super) fn write(
         &mut self,
         frame: &Frame,
-        says_usage: bool,
+        usage_at: Option<usize>,
         onward: &mut BytesMut,
     ) -> Passed {
-        let data = frame.data().filter(|_| says_usage);
-        let added = data.as_deref().and_then(|data| added(data).ok().flatten());
+        let data = usage_at.and_then(|_| frame.data());
+        let added = usage_at.zip(data.as_deref()).and_then(|(at, data)| {
+            let usual = null_before_the_end(data, at).map(Added::Member);
+            usual.or_else(|| added(data).ok().flatten())
+        });
         let lead = frame.lead();
         let kept_lead = if self.after_hidden { 0 } else { lead.len() };
         onward.extend_from_slice(lead.get(..kept_lead).unwrap_or_default());
@@ -69,6 +72,35 @@ enum Added {
     Event,
     /// The member stands here, with the comma that goes with it.
     Member(Range<usize>),
+}
+
+/// The member at `at`, with the comma before it, where it is `null` and the document's own: what
+/// follows it closes one container. So OpenAI writes it, and nothing before it has to be looked at.
+fn null_before_the_end(data: &[u8], at: usize) -> Option<Range<usize>> {
+    let comma = at.checked_sub(1)?;
+    let tail = data.get(comma..)?.strip_prefix(b",\"usage\":null")?;
+    let end = data.len() - tail.len();
+    let mut tail = tail;
+    let mut open = 0_usize;
+    while let Some(at) = tail.iter().position(|byte| b"\"{}[]".contains(byte)) {
+        let mark = tail.get(at)?;
+        tail = tail.get(at + 1..)?;
+        match mark {
+            b'"' => loop {
+                let at = memchr::memchr2(b'"', b'\\', tail)?;
+                let step = if tail.get(at) == Some(&b'"') { 1 } else { 2 };
+                tail = tail.get(at + step..)?;
+                if step == 1 {
+                    break;
+                }
+            },
+            b'{' | b'[' => open += 1,
+            _ if open > 0 => open -= 1,
+            b'}' => return tail.trim_ascii().is_empty().then_some(comma..end),
+            _ => return None,
+        }
+    }
+    None
 }
 
 fn added(data: &[u8]) -> Result<Option<Added>, JsonFault> {

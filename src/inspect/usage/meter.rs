@@ -261,9 +261,9 @@ impl Meter {
         mut tell: impl FnMut(Passed),
     ) -> Result<(), sse::FrameTooLarge> {
         while let Some(frame) = decoder.next_frame()? {
-            let says_usage = self.reader.event(&frame);
+            let usage_at = self.reader.event(&frame);
             if let Some(hiding) = &mut self.hiding {
-                tell(hiding.write(&frame, says_usage, onward));
+                tell(hiding.write(&frame, usage_at, onward));
             }
         }
         Ok(())

@@ -40,16 +40,14 @@ impl Reader {
         }
     }
 
-    /// One server-sent event; whether it has a member `usage`.
-    pub(super) fn event(&mut self, frame: &Frame) -> bool {
-        let Some(data) = frame.data() else {
-            return false;
-        };
+    /// One server-sent event; where its data has a member `usage`, if any.
+    pub(super) fn event(&mut self, frame: &Frame) -> Option<usize> {
+        let data = frame.data()?;
         if data.trim_ascii() == b"[DONE]" {
             if let Words::Provider(_) = self.words {
                 self.tally.end();
             }
-            return false;
+            return None;
         }
         let seen = self.part(&data);
         if frame.event() == "error" {

@@ -1,8 +1,8 @@
 //! One pass over an event: how much text it carries, and whether it is worth reading.
 //!
 //! Most events of a stream carry a few letters of text and nothing that is metered. They are not
-//! parsed: the pass goes from string to string and looks at what stands behind a name. A quote
-//! inside a string is escaped, so no text can pass for a name.
+//! parsed: the pass goes from colon to colon and looks at the names before them. A quote inside a
+//! string is escaped, so no text can pass for a name.
 
 /// What one pass over a document shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,8 +12,8 @@ pub(super) struct Skim {
     pub(super) text: u64,
     /// A member is there that metering has to read.
     pub(super) telling: bool,
-    /// A member `usage` is there, be it `null`.
-    pub(super) usage: bool,
+    /// Where a member `usage` begins, be it `null`; the last one, where there are several.
+    pub(super) usage: Option<usize>,
 }
 
 /// What follows a name says about the document.
@@ -49,26 +49,27 @@ pub(super) fn skim(document: &[u8]) -> Skim {
     // OpenAI's Responses repeat each text whole behind its deltas; only the deltas count there.
     let (mut deltas, mut only_deltas) = (0, false);
     let mut at = 0;
-    while let Some((inside, after)) = next_string(document, at) {
-        at = after;
-        let Some(value) = behind_colon(document, after) else {
+    while let Some(found) = memchr::memchr(b':', document.get(at..).unwrap_or_default()) {
+        let colon = at + found;
+        at = after_blanks(document, colon + 1);
+        let Some(name) = name_before(document, colon) else {
             continue;
         };
-        let ahead = document.get(value..).unwrap_or_default();
-        let is_null = ahead.starts_with(b"n");
-        let name = named(inside);
-        match name {
+        let ahead = document.get(at..).unwrap_or_default();
+        let is_null = ahead.first() == Some(&b'n');
+        let kind = named(name);
+        match kind {
             Name::Usage => {
-                seen.usage = true;
+                seen.usage = colon.checked_sub(name.len() + 2);
                 seen.telling |= !is_null;
             }
             Name::Telling => seen.telling |= !is_null,
-            Name::Text | Name::Delta | Name::Type if ahead.starts_with(b"\"") => {
-                let Some((text, after)) = next_string(document, value) else {
+            Name::Text | Name::Delta | Name::Type if ahead.first() == Some(&b'"') => {
+                let Some((text, after)) = string(document, at) else {
                     break;
                 };
                 at = after;
-                match name {
+                match kind {
                     Name::Text => seen.text += text.len() as u64,
                     Name::Delta => deltas += text.len() as u64,
                     _ => {
@@ -77,7 +78,7 @@ pub(super) fn skim(document: &[u8]) -> Skim {
                     }
                 }
             }
-            Name::Text | Name::Delta | Name::Type | Name::Other => at = value,
+            Name::Text | Name::Delta | Name::Type | Name::Other => {}
         }
     }
     seen.text = match only_deltas {
@@ -87,9 +88,28 @@ pub(super) fn skim(document: &[u8]) -> Skim {
     seen
 }
 
-/// The inside of the next string from `at` on, and where it ends.
-fn next_string(document: &[u8], at: usize) -> Option<(&[u8], usize)> {
-    let start = at + memchr::memchr(b'"', document.get(at..)?)? + 1;
+/// Longest name that is looked at.
+const LONGEST_NAME: usize = 40;
+
+/// The name that ends before a colon; nothing where none does.
+///
+/// A colon in the middle of a string has no quote before it that is not escaped, but at the end of a
+/// name. Of a name with an escaped quote in it only the end is seen: what is metered has none.
+fn name_before(document: &[u8], colon: usize) -> Option<&[u8]> {
+    let before = document.get(..colon)?.trim_ascii_end();
+    let before = before.strip_suffix(b"\"")?;
+    if before.last() == Some(&b'\\') {
+        return None;
+    }
+    let from = before.len().saturating_sub(LONGEST_NAME);
+    let near = before.get(from..)?;
+    let quote = near.iter().rposition(|byte| *byte == b'"')?;
+    near.get(quote + 1..)
+}
+
+/// The inside of the string that begins at `at`, and where it ends.
+fn string(document: &[u8], at: usize) -> Option<(&[u8], usize)> {
+    let start = at + 1;
     let mut end = start;
     loop {
         end += memchr::memchr2(b'"', b'\\', document.get(end..)?)?;
@@ -98,12 +118,6 @@ fn next_string(document: &[u8], at: usize) -> Option<(&[u8], usize)> {
         }
         end += 2;
     }
-}
-
-/// Where the value begins whose name ends at `at`; nothing where that was no name.
-fn behind_colon(document: &[u8], at: usize) -> Option<usize> {
-    let colon = after_blanks(document, at);
-    (document.get(colon) == Some(&b':')).then(|| after_blanks(document, colon + 1))
 }
 
 fn after_blanks(document: &[u8], at: usize) -> usize {
@@ -179,14 +193,31 @@ mod tests {
         assert!(!telling(r#"{"usage": null,"error":null}"#));
         assert!(!telling(r#"{"content":"the \"usage\":{}"}"#));
         assert!(!telling(r#"{"content":"usage"}"#));
-        let seen = skim(br#"{"usage":null}"#);
-        assert!(seen.usage && !seen.telling);
+        let seen = skim(br#"{"a":1,"usage":null}"#);
+        assert_eq!(seen.usage, Some(7));
+        assert!(!seen.telling);
+    }
+
+    #[test]
+    fn no_text_passes_for_a_name() {
+        for document in [
+            r#"{"a":"\"usage\":{"}"#,
+            r#"{"a":"usage\":{"}"#,
+            r#"{"a":"usage:{"}"#,
+            r#"{"a":["usage",{"b":{}}]}"#,
+            r#"{"a":"\\","b":": usage"}"#,
+        ] {
+            assert_eq!(skim(document.as_bytes()), Skim::default(), "{document}");
+        }
+        assert!(skim(br#"{"a":"\\","usage" : {}}"#).telling);
     }
 
     #[test]
     fn what_breaks_off_ends_the_pass() {
         for document in [
-            "{\"usage\"",
+            "{\"usage",
+            ":",
+            "\":",
             "{\"content\":\"a",
             "{\"a\\",
             "\"\\\"",

@@ -9,6 +9,7 @@ const UNASKED: &str = concat!(
     "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"the \\\"usage\\\":null\"}}]}\n\n",
     "data:{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b\"}}]}\r\n\r\n",
     "data: { \"choices\" : [] }\n\n",
+    "data: {\"choices\":[{}],\"obfuscation\":\"a\\\"}b\",\"x\":[{}]}\n\n",
     "data: [DONE]\n\n",
 );
 const ASKED: &str = concat!(
@@ -17,6 +18,7 @@ const ASKED: &str = concat!(
     "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"the \\\"usage\\\":null\"}}],\"usage\":null}\n\n",
     "data:{\"usage\":null,\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b\"}}]}\r\n\r\n",
     "data: { \"choices\" : [] , \"usage\" : null }\n\n",
+    "data: {\"choices\":[{}],\"usage\":null,\"obfuscation\":\"a\\\"}b\",\"x\":[{}]}\n\n",
     "data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,\"total_tokens\":3}}\n\n",
     "data: [DONE]\n\n",
 );
@@ -56,6 +58,9 @@ fn usage_beside_choices_stays_and_so_does_what_is_not_understood() {
         "data: {\"choices\":[],\"usage\":null\n\n",
         "data: {\"delta\":{\"usage\":null}}\n\n",
         "data: [{\"usage\":null}]\n\n",
+        "data: {\"a\":{\"b\":1,\"usage\":null}}\n\n",
+        "data: {\"a\":[{\"b\":1,\"usage\":null}],\"c\":\"}\"}\n\n",
+        "data: {\"b\":1,\"usage\":null,\"c\":\"}\n\n",
         "event: usage\n\n",
     ] {
         assert_eq!(hidden(stream, 5).0, stream, "{stream}");
