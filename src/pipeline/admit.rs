@@ -14,6 +14,7 @@ use super::credentials::{self, Presented};
 use super::declared_tenant::TENANT_PARAMETER;
 use super::extract::{Found, Source};
 use super::generation::Generation;
+use super::limits::asks_for_stream;
 use super::mcp::McpRequest;
 use super::ownership::{self, Held};
 use super::rewrite::{Rewritten, query_without_identity, rewrite};
@@ -210,7 +211,13 @@ impl Gate {
         trail.rule = outcome.rule;
         trail.would_deny = outcome.would_deny;
         outcome.decision?;
-        if wants_body && body.is_none() {
+        let needs_body = wants_body && body.is_none();
+        // A refusal in JSON-RPC goes by the id of the call, which stands in the body.
+        if !(needs_body && route.errors == ErrorShape::JsonRpc) {
+            let stream = asks_for_stream(call.headers, upgrade);
+            self.enter(snapshot, &principal, stream, trail)?;
+        }
+        if needs_body {
             return Ok(Step::NeedsBody { limit });
         }
         if upgrade && !route.websocket {

@@ -14,6 +14,7 @@ use super::trace_context::RequestId;
 use super::trail::Trail;
 use crate::audit::{AuditLog, AuditUnavailable, Durability};
 use crate::budget::Ledger;
+use crate::budget::limits::{Bounds, Limiter};
 use crate::clock::{SharedClock, Timestamp};
 use crate::decision::{Denial, DenialCode, Failure, FailureCode, Refusal};
 use crate::identity::jwks::KeySetRegistry;
@@ -64,6 +65,7 @@ pub struct Gate {
     generation: ArcSwap<Generation>,
     installed: watch::Sender<()>,
     lines: Arc<Lines>,
+    limiter: Arc<Limiter>,
     parts: GateParts,
 }
 
@@ -89,6 +91,7 @@ impl Gate {
             generation: ArcSwap::from_pointee(generation),
             installed: watch::Sender::new(()),
             lines: Arc::default(),
+            limiter: Limiter::new(Bounds::default()),
             parts,
         }))
     }
@@ -174,6 +177,11 @@ impl Gate {
     /// Who waits for whom.
     pub fn lines(&self) -> &Arc<Lines> {
         &self.lines
+    }
+
+    /// How many of whose requests are under way.
+    pub(super) fn limiter(&self) -> &Arc<Limiter> {
+        &self.limiter
     }
 
     /// Counters.

@@ -18,6 +18,7 @@ mod gate;
 mod generation;
 mod handles;
 pub mod identity_headers;
+mod limits;
 mod lines;
 mod listing;
 mod mcp;

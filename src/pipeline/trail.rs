@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Method};
 
+use super::limits::Limiting;
 use super::ownership::NamedResource;
 use super::spending::{Bill, Spending};
 use super::trace_context::{RequestId, TraceContext};
@@ -66,6 +67,8 @@ pub struct Trail {
     pub(super) bill: Option<Box<Bill>>,
     /// The id of the JSON-RPC request, as it is written.
     pub(super) rpc_id: Option<String>,
+    /// What the request holds of what is limited.
+    pub(super) limiting: Limiting,
     alert: Option<&'static str>,
     pub(super) would_deny: Vec<Arc<str>>,
     pub(super) admitted: bool,
@@ -106,6 +109,7 @@ impl Trail {
             spending: None,
             bill: None,
             rpc_id: None,
+            limiting: Limiting::default(),
             alert: None,
             would_deny: Vec::new(),
             admitted: false,

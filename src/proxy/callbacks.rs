@@ -127,6 +127,10 @@ impl ProxyHttp for Callbacks {
             forward::drop_claims(answer);
             return Ok(());
         }
+        if let Err(denial) = exchange.opens_stream(&answer.headers) {
+            exchange.fail_with(denial.into());
+            return Err(Error::new_up(ErrorType::InternalError));
+        }
         forward::clean_answer(answer, exchange.trail())?;
         exchange.trail_mut().upstream_answered(status.as_u16());
         if ends_with_header(&session.req_header().method, answer) {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use pingora::http::RequestHeader;
 
 use super::lifetime::Lifetime;
 use super::watched::Watch;
 use crate::audit::AuditUnavailable;
-use crate::decision::Refusal;
+use crate::decision::{Denial, Refusal};
 use crate::pipeline::{Admission, Gate, Trail, Turn};
 
 /// Where a request stands.
@@ -99,6 +99,22 @@ impl Exchange {
         self.turn = None;
     }
 
+    /// The answer has these fields: where it is a stream, it takes a place among those.
+    ///
+    /// # Errors
+    /// Its caller has too many open.
+    pub(super) fn opens_stream(&mut self, answer: &HeaderMap) -> Result<(), Denial> {
+        self.gate.answer_begins(answer, &mut self.trail)
+    }
+
+    /// The gate refuses the request: what it took of what is limited by the second goes back, unless
+    /// the backend may have heard of it.
+    pub(super) fn give_back(&mut self, refusal: &Refusal) {
+        if self.trail.upstream_status().is_none() {
+            self.trail.give_back(refusal);
+        }
+    }
+
     /// Notes the `Host` of the backend this attempt goes to.
     pub(super) fn send_to(&mut self, host: Option<HeaderValue>) {
         self.host = host;
@@ -143,6 +159,8 @@ impl Exchange {
         if self.trail.is_recorded() {
             return;
         }
+        // Who asks again as soon as it has its answer must not meet itself.
+        self.trail.free_slots();
         match &self.phase {
             Phase::Admitted(admission) => self.gate.settle(&mut self.trail, admission),
             Phase::Arrived => self.gate.charge(&mut self.trail, None),

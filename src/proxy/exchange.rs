@@ -158,6 +158,11 @@ impl Exchanger {
             self.let_go(to, upstream, false).await;
             return Err(Broken::Refused(refusal));
         }
+        let head = upstream.response_header();
+        if let Err(denial) = head.map_or(Ok(()), |head| exchange.opens_stream(&head.headers)) {
+            self.let_go(to, upstream, false).await;
+            return Err(Broken::Refused(denial.into()));
+        }
         if answered.status == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(Some(Box::new(upstream)));
         }

@@ -232,7 +232,7 @@ fn is_callers_own(status: StatusCode, trail: &Trail) -> bool {
 pub(super) fn answer_of(answer: &ResponseHeader, trail: &Trail) -> ResponseHeader {
     let (mut parts, ()) = http::Response::new(()).into_parts();
     parts.status = answer.status;
-    parts.headers.reserve(answer.headers.len() + 3);
+    parts.headers.reserve(answer.headers.len() + 5);
     let callers_own = is_callers_own(answer.status, trail);
     let nominated = hop::nominated(&answer.headers);
     for (name, value) in &answer.headers {
@@ -253,6 +253,11 @@ pub(super) fn answer_of(answer: &ResponseHeader, trail: &Trail) -> ResponseHeade
     parts
         .headers
         .insert(X_REQUEST_ID, trail.request_id().header_value());
+    // Beside what the backend says of limits of its own: whoever takes those away promises more than
+    // it gives (draft-ietf-httpapi-ratelimit-headers-11 section 7.2).
+    for (name, value) in trail.limit_fields() {
+        parts.headers.append(name, value);
+    }
     ResponseHeader::from(parts)
 }
 

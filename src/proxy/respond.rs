@@ -36,6 +36,7 @@ pub(super) async fn refuse(
     let grpc_call = is_grpc(session);
     let shows_body = !grpc_call && session.req_header().method != http::Method::HEAD;
     let mut problem = worded(refusal, exchange.trail());
+    exchange.give_back(refusal);
     exchange.trail_mut().refused(refusal);
     if shows_body {
         exchange.trail_mut().count_out(problem.body.len());
@@ -129,6 +130,9 @@ fn http(problem: &Problem, exchange: &Exchange) -> pingora::Result<ResponseHeade
     if problem.lasting {
         // The OpenAI and Anthropic client libraries retry a 429 otherwise.
         response.insert_header("x-should-retry", "false")?;
+    }
+    for (name, value) in exchange.trail().limit_fields() {
+        response.append_header(name, value)?;
     }
     Ok(response)
 }

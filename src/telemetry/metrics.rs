@@ -50,6 +50,7 @@ pub struct Metrics {
     requests: IntCounterVec,
     denials: IntCounterVec,
     shadow_denials: IntCounterVec,
+    limited: IntCounterVec,
     request_seconds: Histogram,
     overhead_seconds: Histogram,
     policy: IntGaugeVec,
@@ -99,6 +100,11 @@ impl Metrics {
                 "fabric_gate_shadow_denials_total",
                 "Requests that rules in shadow mode would have refused",
                 &["tenant"],
+            )?,
+            limited: counter(
+                "fabric_gate_limited_total",
+                "Requests refused for a limit on how many a second or at a time, by tenant and limit",
+                &["tenant", "limit"],
             )?,
             request_seconds: histogram(
                 "fabric_gate_request_seconds",
@@ -199,6 +205,12 @@ impl Metrics {
             self.shadow_denials.with_label_values(&[tenant]).inc();
         }
         self.request_seconds.observe(facts.total.as_secs_f64());
+    }
+
+    /// A request met a limit of its caller.
+    pub fn limited(&self, tenant: Option<&TenantId>, limit: &'static str) {
+        let tenant = tenant.map_or(NOBODY, |tenant| self.label_of(tenant));
+        self.limited.with_label_values(&[tenant, limit]).inc();
     }
 
     /// The gate took this long to decide.
