@@ -23,6 +23,8 @@ mod faults;
 mod grpc;
 mod h2_abuse;
 mod lifetimes;
+mod limits;
+mod limits_told;
 mod lines;
 mod messages;
 mod streaming;
