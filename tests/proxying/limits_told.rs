@@ -34,6 +34,14 @@ path = "/tasks/{id}"
 resource = { kind = "task", id = "path:id" }
 
 [[routes]]
+name = "task.call"
+upstream = "b"
+methods = ["POST"]
+path = "/calls/{id}"
+errors = "json-rpc"
+resource = { kind = "task", id = "path:id" }
+
+[[routes]]
 name = "plain"
 upstream = "b"
 methods = ["GET", "POST"]
@@ -200,6 +208,13 @@ async fn what_is_not_there_costs_and_tells_the_same_whosever_it_is() {
         }
     }
     assert_eq!(seen.len(), 1, "one header set for all: {seen:#?}");
+    // A call is answered in the gate's own words.
+    for id in ["their1", "nobody"] {
+        let answer = world.ask("POST", &format!("/calls/{id}"), &[], b"").await;
+        assert!(answer.text().contains("not_found"), "{}", answer.text());
+        expected -= 1;
+        assert_eq!(left(&answer), Some(expected), "`{id}`");
+    }
     for _ in 0..expected {
         assert_eq!(plain(&world).await.status, 200);
     }
