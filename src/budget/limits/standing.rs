@@ -4,9 +4,13 @@
 //! A limit on requests per second is a policy of a burst over the seconds in which a burst comes
 //! back; one on requests at a time has the unit `concurrent-requests` (section 3.1.2) and no window.
 
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use super::{LimitName, whole_seconds};
+
+/// About how many bytes one limit takes in a field.
+const ROOM: usize = 56;
 
 /// How one limit stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,10 +44,10 @@ impl Standing {
     /// ```
     pub fn policy_field(&self) -> Option<String> {
         self.field(|quota, text| {
-            text.push_str(&format!(";q={}", quota.most));
+            write!(text, ";q={}", quota.most)?;
             match quota.window {
-                Some(window) => text.push_str(&format!(";w={window}")),
-                None => text.push_str(";qu=\"concurrent-requests\""),
+                Some(window) => write!(text, ";w={window}"),
+                None => text.write_str(";qu=\"concurrent-requests\""),
             }
         })
     }
@@ -55,24 +59,30 @@ impl Standing {
     /// ```
     pub fn field_of_what_is_left(&self) -> Option<String> {
         self.field(|quota, text| {
-            text.push_str(&format!(";r={}", quota.remaining));
-            if let Some(next) = quota.next {
-                text.push_str(&format!(";t={}", whole_seconds(next)));
+            write!(text, ";r={}", quota.remaining)?;
+            match quota.next {
+                Some(next) => write!(text, ";t={}", whole_seconds(next)),
+                None => Ok(()),
             }
         })
     }
 
-    fn field(&self, parameters: impl Fn(&Quota, &mut String)) -> Option<String> {
-        let mut text = String::new();
+    fn field(&self, parameters: impl Fn(&Quota, &mut String) -> fmt::Result) -> Option<String> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let mut text = String::with_capacity(ROOM * self.0.len());
         for quota in &self.0 {
             if !text.is_empty() {
                 text.push_str(", ");
             }
             // The names need no escape in a structured field string (RFC 9651 section 3.3.3).
-            text.push_str(&format!("\"{}\"", quota.name.as_str()));
-            parameters(quota, &mut text);
+            text.push('"');
+            text.push_str(quota.name.as_str());
+            text.push('"');
+            parameters(quota, &mut text).ok()?;
         }
-        (!text.is_empty()).then_some(text)
+        Some(text)
     }
 }
 
