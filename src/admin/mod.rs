@@ -6,6 +6,7 @@
 
 mod audit;
 mod health;
+mod llm;
 mod policy;
 mod resources;
 mod token;
@@ -47,6 +48,7 @@ pub fn router(state: Arc<AdminState>) -> Router {
         .route("/v1/policy/reload", post(policy::reload))
         .route("/v1/tenants", get(policy::tenants))
         .route("/v1/tenants/{id}", delete(resources::erase))
+        .route("/v1/tenants/{id}/llm", get(llm::show).patch(llm::change))
         .route("/v1/resources", get(resources::show))
         .route("/v1/audit", get(audit::records))
         .route_layer(middleware::from_fn_with_state(

@@ -80,6 +80,10 @@ pub(super) async fn erase(
         Ok(erased) => erased,
         Err(error) => return unavailable(error),
     };
+    // What was chosen for its models is its own too.
+    if let Err(error) = state.gate.models().forget(&tenant).await {
+        return unavailable(error);
+    }
     if record(&state, &tenant, &erased).await.is_err() {
         return unrecorded("it was erased and could not be recorded; ask again for the record");
     }

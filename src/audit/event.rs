@@ -78,6 +78,15 @@ pub enum Event<'a> {
     },
     /// A ceiling is spent as far as somebody wanted to know of, or a request was refused by it.
     CeilingWarning(CeilingWarning<'a>),
+    /// Somebody changed which models a tenant uses.
+    LlmSettingsChanged {
+        /// Whose.
+        tenant: &'a str,
+        /// Who: `admin`, or `user:` and the user of the tenant.
+        by: &'a str,
+        /// Which settings, separated by commas.
+        keys: &'a str,
+    },
     /// The process ends in order.
     Shutdown,
 }
@@ -167,6 +176,12 @@ impl Event<'_> {
                 text(out, b",\"signature\":", signature);
             }
             Self::CeilingWarning(warning) => warning.write(out),
+            Self::LlmSettingsChanged { tenant, by, keys } => {
+                text(out, b",\"event\":", "llm_settings_changed");
+                text(out, b",\"tenant_id\":", tenant);
+                text(out, b",\"by\":", by);
+                text(out, b",\"keys\":", keys);
+            }
             Self::Shutdown => text(out, b",\"event\":", "shutdown"),
         }
         out.extend_from_slice(b",\"instance\":");

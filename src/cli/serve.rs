@@ -17,6 +17,7 @@ use crate::admin::{AdminState, AdminToken, router};
 use crate::audit::{
     AuditLog, Durability, Event, LogSecret, OnFailure, SecretSource, Settings as AuditSettings,
 };
+use crate::budget::models::settings::TenantSettings;
 use crate::budget::{Ledger, LedgerSettings};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{
@@ -24,7 +25,7 @@ use crate::config::{
 };
 use crate::identity::jwks::{JwksSettings, KeySetRegistry};
 use crate::identity::{DEFAULT_REPLAY_CAPACITY, DEFAULT_TOKEN_CAPACITY, ReplayGuard, TokenCache};
-use crate::ownership::Registry;
+use crate::ownership::{OwnershipStore, Registry};
 use crate::pipeline::{CredentialHandles, Gate, GateParts, GateSettings};
 use crate::policy::reload::{PolicyLoader, PolicyWatch, ReloadOutcome, WatchSettings};
 use crate::proxy::{
@@ -112,6 +113,7 @@ impl Assembled {
         let keys =
             KeySetRegistry::new(control.clone(), JwksSettings::default(), Arc::clone(&clock))
                 .map_err(|error| CommandError::unusable("the issuers' keys", &error))?;
+        let store = store(config)?;
         let parts = GateParts {
             settings: GateSettings {
                 tenant_header_required: config.tenant_header_forced,
@@ -125,7 +127,12 @@ impl Assembled {
             tokens: Arc::new(TokenCache::new(DEFAULT_TOKEN_CAPACITY)),
             replays: ReplayGuard::new(DEFAULT_REPLAY_CAPACITY),
             handles: CredentialHandles::new(&config.secrets_directory),
-            registry: registry(config, clock.clone())?,
+            registry: Registry::new(
+                Arc::clone(&store) as Arc<dyn OwnershipStore>,
+                clock.clone(),
+                config.state.cached_owners,
+            ),
+            models: models(control, store)?,
             ledger: ledger(config, clock.clone())?,
         };
         let upstreams = Arc::new(Upstreams::default());
@@ -139,16 +146,23 @@ impl Assembled {
     }
 }
 
-/// Opens the state, and the registry in front of it.
-fn registry(config: &Config, clock: SharedClock) -> Result<Arc<Registry>, CommandError> {
+/// Opens the state.
+fn store(config: &Config) -> Result<Arc<SqliteStore>, CommandError> {
     let StateLocation::Sqlite(path) = &config.state.location;
     let store =
         SqliteStore::open(path).map_err(|error| CommandError::unusable("[state]", &error))?;
-    Ok(Registry::new(
-        Arc::new(store),
-        clock,
-        config.state.cached_owners,
-    ))
+    Ok(Arc::new(store))
+}
+
+/// What tenants chose for their models, read once before any request: without it a tenant would have
+/// all that the policy files let it have.
+fn models(control: &Handle, store: Arc<SqliteStore>) -> Result<Arc<TenantSettings>, CommandError> {
+    let models = TenantSettings::new(store);
+    control
+        .block_on(models.refresh())
+        .map_err(|error| CommandError::unusable("[state]", &error))?;
+    control.spawn(Arc::clone(&models).keep_up());
+    Ok(models)
 }
 
 /// Opens the ledger, which is beside the state.

@@ -56,11 +56,13 @@ pub enum DenialCode {
     PriceUnknown,
     /// The tenant may not use the model.
     ModelForbidden,
+    /// What is to be changed is not any more what the caller goes by (RFC 9110 section 13.1.1).
+    PreconditionFailed,
 }
 
 impl DenialCode {
     /// Every code, for tests and documentation.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::RequestRejected,
         Self::HeaderMismatch,
         Self::RequestTimeout,
@@ -91,6 +93,7 @@ impl DenialCode {
         Self::BudgetExceeded,
         Self::PriceUnknown,
         Self::ModelForbidden,
+        Self::PreconditionFailed,
     ];
 
     /// Code, status and title.
@@ -141,6 +144,11 @@ impl DenialCode {
             Self::BudgetExceeded => ("budget_exceeded", 429, "The budget is spent"),
             Self::PriceUnknown => ("price_unknown", 429, "The request has no known price"),
             Self::ModelForbidden => ("model_forbidden", 403, "The model is not allowed"),
+            Self::PreconditionFailed => (
+                "precondition_failed",
+                412,
+                "It has changed since it was read",
+            ),
         };
         // A line moves, a second passes; everything else stays refused until something is mended.
         let retry_after = if matches!(self, Self::QueueFull) {
@@ -270,7 +278,8 @@ impl Denial {
             | DenialCode::ConcurrencyLimited
             | DenialCode::BudgetExceeded
             | DenialCode::PriceUnknown
-            | DenialCode::ModelForbidden => return None,
+            | DenialCode::ModelForbidden
+            | DenialCode::PreconditionFailed => return None,
         };
         let mut challenge = "Bearer realm=\"fabric-gate\"".to_owned();
         if let Some(error) = error {

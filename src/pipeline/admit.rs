@@ -15,6 +15,7 @@ use super::declared_tenant::TENANT_PARAMETER;
 use super::extract::{Found, Source};
 use super::generation::Generation;
 use super::limits::asks_for_stream;
+use super::llm::Published;
 use super::mcp::McpRequest;
 use super::ownership::{self, Held};
 use super::rewrite::{Rewritten, query_without_identity, rewrite};
@@ -39,8 +40,8 @@ pub enum Step {
         /// Largest body, in bytes.
         limit: u64,
     },
-    /// The gate has the answer itself: a JSON document for everybody, out of the policy files.
-    Published(Arc<[u8]>),
+    /// The gate has the answer itself: a JSON document.
+    Published(Published),
     /// The request names what does not exist for this caller: it gets the backend's words for that.
     Absent(Absence),
 }
@@ -97,9 +98,22 @@ impl Gate {
             && let Some(document) = snapshot.resource_metadata(target.path())
         {
             trail.admitted = true;
-            return Ok(Step::Published(Arc::clone(document)));
+            return Ok(Step::Published(Published {
+                body: Arc::clone(document),
+                etag: None,
+            }));
         }
-        let (route, siblings, params) = match snapshot.router.route(call.method, target.path()) {
+        let matched = snapshot.router.route(call.method, target.path());
+        // Only where no route has the path: a backend's own page stays the backend's.
+        if matches!(matched, RouteMatch::NotFound)
+            && let Some(page) = snapshot.settings_page(target.path())
+        {
+            return Box::pin(
+                self.settings_page(generation, page, call, &target, peer, body, trail),
+            )
+            .await;
+        }
+        let (route, siblings, params) = match matched {
             RouteMatch::Found {
                 route,
                 siblings,
@@ -307,7 +321,7 @@ impl Gate {
         }
     }
 
-    async fn authenticate(
+    pub(super) async fn authenticate(
         &self,
         generation: &Generation,
         route: &RoutePolicy,
@@ -377,9 +391,26 @@ impl Gate {
 }
 
 /// The tenants that a request names beside its credential.
-struct Declared<'call> {
-    values: Vec<Cow<'call, str>>,
-    header_present: bool,
+pub(super) struct Declared<'call> {
+    pub(super) values: Vec<Cow<'call, str>>,
+    pub(super) header_present: bool,
+}
+
+/// Those named by the header and the query.
+pub(super) fn declared_in_head<'call>(
+    call: &'call Call<'_>,
+    target: &'call CanonicalTarget<'_>,
+) -> Result<Declared<'call>, Denial> {
+    let header = identity_headers::declared(call.headers)?;
+    let mut values = Vec::new();
+    values.extend(header.map(|declared| Cow::Borrowed(declared.value)));
+    if let Some(text) = target.query() {
+        values.extend(query::values_of(text, TENANT_PARAMETER));
+    }
+    Ok(Declared {
+        values,
+        header_present: header.is_some_and(|declared| declared.exact),
+    })
 }
 
 fn declared_elsewhere<'call>(
@@ -387,27 +418,19 @@ fn declared_elsewhere<'call>(
     source: &Source<'call, '_>,
     trail: &mut Trail,
 ) -> Result<Declared<'call>, Refusal> {
-    let header = identity_headers::declared(source.call.headers)
+    let mut declared = declared_in_head(source.call, source.target)
         .inspect_err(|_| trail.declared_tenant = None)?;
-    let mut values = Vec::new();
-    values.extend(header.map(|declared| Cow::Borrowed(declared.value)));
-    if let Some(text) = source.target.query() {
-        values.extend(query::values_of(text, TENANT_PARAMETER));
-    }
     for extractor in &route.tenant_from {
         for value in source.values(extractor)? {
             match value {
-                Found::Text(tenant) => values.push(tenant),
+                Found::Text(tenant) => declared.values.push(tenant),
                 Found::Null | Found::Container | Found::Other => {
                     return Err(DenialCode::TenantInvalid.into());
                 }
             }
         }
     }
-    Ok(Declared {
-        values,
-        header_present: header.is_some_and(|declared| declared.exact),
-    })
+    Ok(declared)
 }
 
 /// A mismatch looks like nothing found where the request only reads.
@@ -443,7 +466,7 @@ fn body_limit(route: &RoutePolicy, limits: TenantLimits) -> u64 {
 /// Largest request body where no file says otherwise: 10 MiB.
 const DEFAULT_BODY_BYTES: u64 = 10 * 1024 * 1024;
 
-fn asks_for_upgrade(headers: &HeaderMap) -> bool {
+pub(super) fn asks_for_upgrade(headers: &HeaderMap) -> bool {
     headers.contains_key(header::UPGRADE)
 }
 

@@ -15,6 +15,7 @@ use super::trail::Trail;
 use crate::audit::{AuditLog, AuditUnavailable, Durability};
 use crate::budget::Ledger;
 use crate::budget::limits::{Bounds, Limiter};
+use crate::budget::models::settings::TenantSettings;
 use crate::clock::{SharedClock, Timestamp};
 use crate::decision::{Denial, DenialCode, Failure, FailureCode, Refusal};
 use crate::identity::jwks::KeySetRegistry;
@@ -58,6 +59,8 @@ pub struct GateParts {
     pub registry: Arc<Registry>,
     /// Who spent what.
     pub ledger: Arc<Ledger>,
+    /// What tenants chose for their models.
+    pub models: Arc<TenantSettings>,
 }
 
 /// The policy enforcement point without its network side.
@@ -207,6 +210,11 @@ impl Gate {
     /// Who spent what.
     pub fn ledger(&self) -> &Arc<Ledger> {
         &self.parts.ledger
+    }
+
+    /// What tenants chose for their models.
+    pub fn models(&self) -> &Arc<TenantSettings> {
+        &self.parts.models
     }
 
     /// The present time.

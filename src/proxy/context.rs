@@ -203,6 +203,7 @@ mod tests {
     use super::*;
     use crate::audit::{AuditLog, Settings};
     use crate::budget::Ledger;
+    use crate::budget::models::settings::TenantSettings;
     use crate::clock::{SharedClock, SystemClock};
     use crate::identity::jwks::{JwksSettings, KeySetRegistry};
     use crate::identity::{ReplayGuard, TokenCache};
@@ -210,7 +211,7 @@ mod tests {
     use crate::pipeline::{CredentialHandles, GateParts, GateSettings};
     use crate::policy::{PolicyDirectory, compile};
     use crate::secret::SecretResolver;
-    use crate::state::MemoryStore;
+    use crate::state::{MemoryStore, SqliteStore};
     use crate::telemetry::Metrics;
 
     /// A gate with a real audit log in `folder`.
@@ -239,6 +240,9 @@ mod tests {
             handles: CredentialHandles::new(folder),
             registry: Registry::new(Arc::new(MemoryStore::default()), Arc::clone(&clock), 64),
             ledger: Ledger::in_memory(Arc::clone(&clock)),
+            models: TenantSettings::new(Arc::new(
+                SqliteStore::open(&folder.join("gate.db")).unwrap(),
+            )),
             clock,
         };
         Gate::new(parts, snapshot).unwrap()

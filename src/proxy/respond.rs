@@ -11,7 +11,7 @@ use pingora_timeout::fast_timeout::fast_timeout;
 use super::context::Exchange;
 use super::wording;
 use crate::decision::{DenialCode, FailureCode, Problem, Refusal};
-use crate::pipeline::Trail;
+use crate::pipeline::{Published, Trail};
 use crate::policy::ErrorShape;
 
 /// Largest rest of a refused body that is read to keep the connection usable; beyond it the
@@ -92,23 +92,35 @@ pub(super) fn worded(refusal: &Refusal, trail: &Trail) -> Problem {
 pub(super) async fn publish(
     session: &mut Session,
     exchange: &mut Exchange,
-    document: &[u8],
+    document: &Published,
 ) -> pingora::Result<()> {
+    let shows_body = session.req_header().method != http::Method::HEAD;
     exchange.trail_mut().answered(200);
-    exchange.trail_mut().count_out(document.len());
+    if shows_body {
+        exchange.trail_mut().count_out(document.body.len());
+    }
     if exchange.record().await.is_err() {
         return refuse(session, exchange, &FailureCode::AuditUnavailable.into()).await;
     }
     let mut response = ResponseHeader::build(200, Some(4))?;
     response.insert_header(header::CONTENT_TYPE, "application/json")?;
-    response.insert_header(header::CONTENT_LENGTH, document.len())?;
-    response.insert_header(header::CACHE_CONTROL, "no-cache")?;
+    response.insert_header(header::CONTENT_LENGTH, document.body.len())?;
+    match &document.etag {
+        Some(etag) => {
+            response.insert_header(header::ETAG, etag.as_str())?;
+            response.insert_header(header::CACHE_CONTROL, "no-store")?;
+        }
+        None => response.insert_header(header::CACHE_CONTROL, "no-cache")?,
+    }
     response.insert_header("X-Request-Id", exchange.trail().request_id().header_value())?;
     settle_body(session).await;
     session
-        .write_response_header(Box::new(response), false)
+        .write_response_header(Box::new(response), !shows_body)
         .await?;
-    let body = Bytes::copy_from_slice(document);
+    if !shows_body {
+        return Ok(());
+    }
+    let body = Bytes::copy_from_slice(&document.body);
     session.write_response_body(Some(body), true).await
 }
 

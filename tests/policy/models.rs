@@ -41,7 +41,7 @@ llm_admin_roles = ["lead"]
 "#;
 
 fn sound() -> fabric_gate::policy::PolicySnapshot {
-    compiled(SOUND).unwrap_or_else(|problems| panic!("{problems:#?}"))
+    compiled(SOUND).unwrap()
 }
 
 /// What is wrong once `from` is `to`.

@@ -71,6 +71,18 @@ impl LlmPatch {
         Ok(patch)
     }
 
+    /// The keys that it names.
+    pub fn keys(&self) -> Vec<&'static str> {
+        let named = [
+            ("allow", self.allow != To::Same),
+            ("default", self.default != To::Same),
+            ("default_temperature", self.default_temperature != To::Same),
+            ("max_output_tokens", self.max_output_tokens != To::Same),
+        ];
+        let named = named.into_iter().filter(|(_, is)| *is);
+        named.map(|(key, _)| key).collect()
+    }
+
     /// The settings after the patch.
     #[must_use]
     pub fn over(&self, before: &LlmSettings) -> LlmSettings {
