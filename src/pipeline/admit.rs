@@ -17,6 +17,7 @@ use super::generation::Generation;
 use super::limits::asks_for_stream;
 use super::llm::Published;
 use super::mcp::McpRequest;
+use super::models::Asking;
 use super::ownership::{self, Held};
 use super::rewrite::{Rewritten, query_without_identity, rewrite};
 use super::trail::Trail;
@@ -267,6 +268,14 @@ impl Gate {
         let authorization = self.authorization_out(route, &principal)?;
         // Before anything is claimed: a request that can't be rewritten leaves nothing behind.
         let mut rewritten = rewrite(route, &principal, &source)?;
+        let asking = Asking {
+            generation,
+            route,
+            principal: &principal,
+            standing: outcome.standing,
+            source,
+        };
+        let model = self.hold_models(&asking, &mut rewritten, trail)?;
         let held = match route.names_resources() {
             // Boxed, because most requests name nothing, and the future of every one would carry it.
             true => {
@@ -286,6 +295,7 @@ impl Gate {
                 route,
                 principal: &principal,
                 source,
+                model: model.as_deref(),
                 rewritten: rewritten.body.as_ref(),
                 resources: if denied.is_empty() {
                     &resources

@@ -28,6 +28,8 @@ pub(super) struct Costing<'request> {
     pub(super) route: &'request Arc<RoutePolicy>,
     pub(super) principal: &'request Principal,
     pub(super) source: Source<'request, 'request>,
+    /// The model that it asks for, or is made to.
+    pub(super) model: Option<&'request str>,
     /// The body that goes to the backend, where it is not the one that came.
     pub(super) rewritten: Option<&'request Bytes>,
     /// The things of the caller's that the request names.
@@ -54,7 +56,7 @@ impl Gate {
     ///
     /// # Errors
     /// `budget_exceeded` where it does not fit, `price_unknown` where nothing bounds it,
-    /// `model_forbidden`, `request_rejected` for a body whose bound can't be read,
+    /// `request_rejected` for a body whose bound can't be read,
     /// `state_unavailable` where it can't be kept.
     pub(super) fn hold_cost(
         &self,
@@ -65,8 +67,7 @@ impl Gate {
             return Ok(None);
         };
         let snapshot = costing.generation.snapshot();
-        let model = costing.model(cost)?;
-        trail.model.clone_from(&model);
+        let model: Option<Arc<str>> = costing.model.map(Into::into);
         let mut body = None;
         let mut hides_usage = false;
         let current = costing.rewritten.map(|bytes| &**bytes);
@@ -117,14 +118,6 @@ impl Gate {
 }
 
 impl Costing<'_> {
-    /// The model that the request names, in one place and one spelling.
-    fn model(&self, cost: &CostPolicy) -> Result<Option<Arc<str>>, Denial> {
-        let Some(place) = &cost.model else {
-            return Ok(None);
-        };
-        Ok(self.one(place, "a model")?.map(Arc::from))
-    }
-
     /// The one text at a place, if there is any.
     fn one(&self, place: &Extractor, what: &str) -> Result<Option<String>, Denial> {
         let values = self.source.values(place)?;

@@ -23,6 +23,7 @@ mod lines;
 mod listing;
 mod llm;
 mod mcp;
+mod models;
 mod ownership;
 mod pages;
 mod question;
