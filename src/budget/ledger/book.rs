@@ -16,6 +16,7 @@ use super::record::{Opening, Record, WholeLine};
 use crate::budget::ceiling::{CeilingScope, Spender};
 use crate::clock::Timestamp;
 use crate::money::NanoUsd;
+use crate::tenant::TenantId;
 
 /// A reservation that has not ended.
 #[derive(Clone, Debug)]
@@ -50,7 +51,7 @@ pub(super) struct Book {
     open: HashMap<u64, Open>,
     /// Open reservations that outlive their requests, by what the work is known by.
     kept: HashMap<Arc<str>, BTreeSet<u64>>,
-    /// Adjustments that were booked. They are few, and are remembered for good.
+    /// Adjustments that were booked, by tenant and id. They are few, and are remembered for good.
     adjusted: BTreeSet<Box<str>>,
     /// The number of the next reservation.
     next: u64,
@@ -100,8 +101,8 @@ impl Book {
     }
 
     /// Whether an adjustment was booked.
-    pub(super) fn knows_adjustment(&self, id: &str) -> bool {
-        self.adjusted.contains(id)
+    pub(super) fn knows_adjustment(&self, tenant: &TenantId, id: &str) -> bool {
+        self.adjusted.contains(&adjustment_key(tenant, id))
     }
 
     /// Applies a record.
@@ -242,7 +243,8 @@ impl Book {
     }
 
     fn adjust(&mut self, adjustment: &Adjustment) -> Result<(), Damage> {
-        if !self.adjusted.insert(adjustment.id.as_ref().into()) {
+        let key = adjustment_key(&adjustment.tenant, &adjustment.id);
+        if !self.adjusted.insert(key) {
             return Err(Damage);
         }
         let (minute, amount) = (Minute::of(adjustment.at), i128::from(adjustment.amount));
@@ -255,6 +257,13 @@ impl Book {
         let place = self.lines.ensure(tenant, *scope, value);
         if let Some(line) = self.lines.get_mut(place) {
             line.history.add(minute, amount);
+        }
+        // What is on anybody's line is the tenant's too, so that its line is what it is charged.
+        if *scope != CeilingScope::Tenant {
+            let place = self.lines.ensure(tenant, CeilingScope::Tenant, "");
+            if let Some(line) = self.lines.get_mut(place) {
+                line.history.add(minute, amount);
+            }
         }
         Ok(())
     }
@@ -293,6 +302,11 @@ impl Book {
         }
         give(&Record::Whole { next: self.next });
     }
+}
+
+/// Tenants of one shard may choose the same id. INVARIANT: generations hold it in this form.
+fn adjustment_key(tenant: &TenantId, id: &str) -> Box<str> {
+    format!("{tenant}/{id}").into()
 }
 
 /// The bit of a scope among those in which a line is kept for good.

@@ -350,7 +350,21 @@ impl Ledger {
         visit: &mut dyn FnMut(Charge),
     ) -> io::Result<()> {
         let archive = self.shard(shard_of(tenant)).journal().archive();
-        archive.replay(from, &mut Statement::new(tenant, from..until, visit))
+        archive.replay(from, &mut Statement::new(Some(tenant), from..until, visit))
+    }
+
+    /// What anybody was charged that was settled since, and perhaps some from before. Reads files:
+    /// not for an async worker.
+    ///
+    /// # Errors
+    /// A journal can't be read.
+    pub fn every_charge(&self, since: Timestamp, visit: &mut dyn FnMut(Charge)) -> io::Result<()> {
+        let always = Timestamp::from_micros(i64::MIN)..Timestamp::from_micros(i64::MAX);
+        for number in 0..SHARDS {
+            let archive = self.shard(number).journal().archive();
+            archive.replay(since, &mut Statement::new(None, always.clone(), visit))?;
+        }
+        Ok(())
     }
 
     /// Shares of ceilings that were passed when nobody was there to be told: by reservations that

@@ -279,7 +279,10 @@ impl Shard {
         &mut self,
         adjustment: &super::Adjustment,
     ) -> Result<bool, StateUnavailable> {
-        if self.book.knows_adjustment(&adjustment.id) {
+        if self
+            .book
+            .knows_adjustment(&adjustment.tenant, &adjustment.id)
+        {
             return Ok(false);
         }
         self.write(Record::Adjust(Cow::Borrowed(adjustment)))?;

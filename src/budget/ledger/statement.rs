@@ -20,10 +20,10 @@ struct Pending {
     spender: Spender,
 }
 
-/// Picks a tenant's charges out of a journal. Each generation begins with what was open, so each is
+/// Picks charges out of a journal: a tenant's, or everybody's. Each generation begins with what was open, so each is
 /// read by itself.
 pub(super) struct Statement<'a> {
-    tenant: &'a TenantId,
+    tenant: Option<&'a TenantId>,
     period: Range<Timestamp>,
     pending: HashMap<u64, Pending>,
     visit: &'a mut dyn FnMut(Charge),
@@ -31,7 +31,7 @@ pub(super) struct Statement<'a> {
 
 impl<'a> Statement<'a> {
     pub(super) fn new(
-        tenant: &'a TenantId,
+        tenant: Option<&'a TenantId>,
         period: Range<Timestamp>,
         visit: &'a mut dyn FnMut(Charge),
     ) -> Self {
@@ -43,8 +43,12 @@ impl<'a> Statement<'a> {
         }
     }
 
+    fn wants(&self, tenant: &TenantId, at: Timestamp) -> bool {
+        self.tenant.is_none_or(|wanted| wanted == tenant) && self.period.contains(&at)
+    }
+
     fn open(&mut self, opening: Opening<'_>) {
-        if opening.spender.tenant == *self.tenant && self.period.contains(&opening.at) {
+        if self.wants(&opening.spender.tenant, opening.at) {
             let pending = Pending {
                 request_id: opening.request_id.into(),
                 at: opening.at,
@@ -83,8 +87,7 @@ impl Follow for Statement<'_> {
                 }
             }
             Record::Adjust(adjustment) => {
-                let theirs = adjustment.tenant == *self.tenant;
-                if theirs && self.period.contains(&adjustment.at) {
+                if self.wants(&adjustment.tenant, adjustment.at) {
                     (self.visit)(Charge::Adjusted(adjustment.into_owned()));
                 }
             }

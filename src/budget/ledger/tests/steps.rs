@@ -221,6 +221,45 @@ fn an_adjustment_is_booked_once_and_can_give_back() {
     exhausted(world.reserve("ann", &ceilings, "2.01"));
 }
 
+#[test]
+fn what_is_adjusted_on_a_users_line_is_the_tenants_too_and_nobody_elses() {
+    let world = World::new();
+    let mut ceilings = tenants("day", "10").to_vec();
+    ceilings.push(Ceiling {
+        scope: CeilingScope::User,
+        ..ceilings[0].clone()
+    });
+    drop(world.reserve("ann", &ceilings, "4").unwrap());
+    drop(world.reserve("bob", &ceilings, "4").unwrap());
+    let of_ann = Adjustment {
+        scope: CeilingScope::User,
+        value: "ann".into(),
+        ..adjustment("a-1", -1_000_000_000, NOON)
+    };
+    assert_eq!(world.ledger.adjust(&of_ann), Ok(true));
+    let mut lines = world.standing(&ceilings);
+    lines.sort();
+    let expected = [
+        line("", "7.00", "0.00"),
+        line("ann", "3.00", "0.00"),
+        line("bob", "4.00", "0.00"),
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn an_id_of_an_adjustment_is_a_tenants_own() {
+    let world = World::new();
+    for number in 0..100 {
+        let theirs = Adjustment {
+            tenant: format!("tenant-{number}").parse().unwrap(),
+            ..adjustment("refund-1", -1, NOON)
+        };
+        assert_eq!(world.ledger.adjust(&theirs), Ok(true), "{number}");
+        assert_eq!(world.ledger.adjust(&theirs), Ok(false), "{number}");
+    }
+}
+
 fn kept(key: &str) -> Kept {
     Kept {
         key: key.into(),
