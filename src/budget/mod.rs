@@ -12,9 +12,13 @@ pub mod ledger;
 pub mod limits;
 pub mod models;
 pub mod prices;
+mod spend;
+mod statement;
 mod sync;
 mod window;
 
 pub use ceiling::{Ceiling, CeilingScope, Spender, Window};
 pub use ledger::{Ledger, LedgerSettings, Reservation, ReserveError};
+pub use spend::{spend_document, spend_table};
+pub use statement::{Share, StatementFormat, StatementHead, StatementWriter, Totals};
 pub use window::WindowError;
