@@ -7,6 +7,7 @@ mod absence;
 mod admission;
 mod admit;
 mod answer;
+pub mod books;
 pub mod canonical;
 mod cost;
 mod credentials;
