@@ -20,6 +20,7 @@ use crate::identity::RoutePattern;
 use crate::identity::settings::{
     ApiKeySettings, ClientCertificateSettings, DevelopmentSettings, IssuerSettings, WebhookSettings,
 };
+use crate::identity::webhook::WebhookTarget;
 use crate::tenant::{TenantGrammar, TenantId};
 
 /// Digest of the policy files: 32 bytes, printed as the first 16 hexadecimal digits.
@@ -81,6 +82,8 @@ pub struct PolicySnapshot {
     pub default_models: Arc<ModelPolicy>,
     /// `[costs]`.
     pub costs: CostSettings,
+    /// Who is written to when a ceiling is spent: `alerts` of `[costs]`.
+    pub alerts: Option<Arc<WebhookTarget>>,
     /// The page on which a tenant's administrators change which models it uses, where `[costs]
     /// llm_admin_roles` names any.
     pub settings_page: Option<Arc<RoutePolicy>>,

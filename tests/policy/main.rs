@@ -7,6 +7,7 @@
     reason = "what a helper of a test can't do fails the test"
 )]
 
+mod alerts;
 mod broken;
 mod conflicts;
 mod limits;

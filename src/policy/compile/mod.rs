@@ -8,6 +8,7 @@
 //! secret shows. Somebody who has the files and guesses the secret can check the guess against it;
 //! secrets of webhooks are random keys, for which that is no help.
 
+mod alerts;
 mod costs;
 mod models;
 mod prices;
@@ -129,6 +130,7 @@ impl Compiler<'_> {
         let api_keys = self.api_keys();
         let client_certificates = self.client_certificates();
         let webhooks = self.webhooks(&router, secrets);
+        let alerts = self.alerts(secrets);
         let issuers = document.issuers.iter();
         Some(PolicySnapshot {
             revision: revision(directory, &upstreams, &prices, &self.noted.borrow()),
@@ -162,6 +164,7 @@ impl Compiler<'_> {
             default_ceilings: self.default_ceilings(),
             default_models: self.default_models(),
             costs: document.costs.clone(),
+            alerts,
             settings_page: self.settings_page(&router),
             prices: Arc::new(prices),
             upstreams,

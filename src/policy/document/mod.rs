@@ -4,6 +4,7 @@
 //! One file per group of sections; [`reader`] walks a table, [`sections`] the files. What can be judged from one entry
 //! alone is judged here; what takes two (a reference, a name given twice) is for `compile`.
 
+mod alerts;
 mod ceilings;
 mod costs;
 mod credentials;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
+use self::alerts::AlertsEntry;
 pub(super) use self::credentials::{ApiKeyEntry, CertificateEntry, DevelopmentEntry, WebhookEntry};
 pub(super) use self::models::ModelsEntry;
 pub use self::prices::built_in_prices;
@@ -60,6 +62,7 @@ pub(super) struct Document {
     pub(super) tenancy: Tenancy,
     pub(super) defaults: Defaults,
     pub(super) costs: CostSettings,
+    pub(super) alerts: Option<AlertsEntry>,
     pub(super) llm_admin_roles: Vec<Located<Arc<str>>>,
     pub(super) price_settings: PriceSettings,
     pub(super) prices: Vec<PriceEntry>,
@@ -126,6 +129,7 @@ impl Document {
                 .and_then(|fields| credentials::development(&fields, grammar)),
             defaults,
             costs: costs::costs(costs.as_ref()),
+            alerts: alerts::alerts(costs.as_ref(), base),
             llm_admin_roles: llm::llm_admin_roles(costs.as_ref()),
             price_settings: prices::settings(costs.as_ref()),
             prices: sections

@@ -22,7 +22,8 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use crate::budget::{CeilingScope, Window};
+use crate::budget::ledger::{Crossing, Exhausted, LineStanding};
+use crate::budget::{Ceiling, CeilingScope, Spender, Window};
 use crate::clock::Timestamp;
 use crate::money::NanoUsd;
 use crate::tenant::TenantId;
@@ -80,6 +81,73 @@ pub struct Warning {
 }
 
 impl Warning {
+    /// A share of a ceiling is spent.
+    pub fn of_crossing(crossing: &Crossing, at: Timestamp) -> Self {
+        Self {
+            tenant: crossing.tenant.clone(),
+            scope: crossing.ceiling.scope,
+            value: crossing.value.as_ref().to_owned(),
+            window: crossing.ceiling.window,
+            limit: crossing.ceiling.limit,
+            spent: crossing.spent,
+            level: Level::Reached(crossing.threshold),
+            resets_at: crossing.resets_at,
+            at,
+        }
+    }
+
+    /// A request of a spender was refused by a ceiling.
+    pub fn of_refusal(spender: &Spender, exhausted: &Exhausted, at: Timestamp) -> Self {
+        Self {
+            tenant: spender.tenant.clone(),
+            scope: exhausted.scope,
+            value: spender.value(exhausted.scope).to_owned(),
+            window: exhausted.window,
+            limit: exhausted.limit,
+            spent: exhausted.spent.plus(exhausted.reserved),
+            level: Level::Exhausted,
+            resets_at: exhausted.resets_at,
+            at,
+        }
+    }
+
+    /// What a line's standing says that somebody wanted to know: the shares of `ceiling` that are
+    /// spent on it.
+    pub fn of_standing<'all>(
+        tenant: &'all TenantId,
+        ceiling: &'all Ceiling,
+        standing: &'all LineStanding,
+        at: Timestamp,
+    ) -> impl Iterator<Item = Self> + 'all {
+        let spent = u128::from(standing.spent.nanos()) * 1_000;
+        let limit = u128::from(standing.limit.nanos());
+        let reached = ceiling
+            .warn_at
+            .iter()
+            .filter(move |share| spent >= u128::from(**share) * limit);
+        reached.map(move |share| Self {
+            tenant: tenant.clone(),
+            scope: standing.scope,
+            value: standing.value.as_ref().to_owned(),
+            window: standing.window,
+            limit: standing.limit,
+            spent: standing.spent,
+            level: Level::Reached(*share),
+            resets_at: standing.resets_at,
+            at,
+        })
+    }
+
+    /// The value of `X-Fabric-Budget-Warning`.
+    pub fn header(&self) -> String {
+        let used = self.level.threshold().unwrap_or_else(|| "1".to_owned());
+        format!(
+            "scope={};window={};used={used}",
+            self.scope.as_str(),
+            self.window
+        )
+    }
+
     /// What makes it the same warning: whose ceiling, which one, which of its windows, how far. A
     /// ceiling that was raised is another.
     fn key(&self) -> String {
