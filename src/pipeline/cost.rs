@@ -21,6 +21,7 @@ use crate::inspect::usage::UsageFormat;
 use crate::inspect::usage::request::{takes_usage_option, with_usage_asked};
 use crate::money::NanoUsd;
 use crate::policy::{CostPolicy, CostSource, Extractor, RoutePolicy};
+use crate::telemetry::warnings::Warning;
 
 /// What a request that may cost something is let in by.
 pub(super) struct Costing<'request> {
@@ -96,7 +97,10 @@ impl Gate {
             .reserve(&request)
             .map_err(|error| match error {
                 ReserveError::Exceeded(exhausted) => {
-                    Refusal::Denied(refused(&exhausted, status, Some(self.now())))
+                    let now = self.now();
+                    self.warnings()
+                        .tell(Warning::of_refusal(&spender, &exhausted, now));
+                    Refusal::Denied(refused(&exhausted, status, Some(now)))
                 }
                 ReserveError::Unavailable(unavailable) => unavailable.into(),
             })?;

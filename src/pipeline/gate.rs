@@ -10,6 +10,7 @@ use super::admission::Admission;
 use super::generation::Generation;
 use super::handles::CredentialHandles;
 use super::lines::Lines;
+use super::spending::Bill;
 use super::trace_context::RequestId;
 use super::trail::Trail;
 use crate::audit::{AuditLog, AuditUnavailable, Durability};
@@ -24,6 +25,7 @@ use crate::identity::{ReplayGuard, TokenAuthenticator, TokenCache};
 use crate::ownership::Registry;
 use crate::policy::PolicySnapshot;
 use crate::telemetry::Metrics;
+use crate::telemetry::warnings::{Warning, Warnings};
 
 /// What a gate is told when it is made.
 #[derive(Clone, Debug)]
@@ -69,6 +71,7 @@ pub struct Gate {
     installed: watch::Sender<()>,
     lines: Arc<Lines>,
     limiter: Arc<Limiter>,
+    warnings: Arc<Warnings>,
     parts: GateParts,
 }
 
@@ -95,6 +98,7 @@ impl Gate {
             installed: watch::Sender::new(()),
             lines: Arc::default(),
             limiter: Limiter::new(Bounds::default()),
+            warnings: Arc::default(),
             parts,
         }))
     }
@@ -159,7 +163,24 @@ impl Gate {
     pub fn charge(&self, trail: &mut Trail, admission: Option<&Admission>) {
         if let Some(spending) = trail.spending.take() {
             let sent = admission.is_some_and(Admission::was_sent);
-            trail.bill = Some(Box::new(spending.settle(sent)));
+            let bill = spending.settle(sent);
+            self.count_charge(trail, &bill);
+            trail.bill = Some(Box::new(bill));
+        }
+    }
+
+    fn count_charge(&self, trail: &Trail, bill: &Bill) {
+        if let Some(tenant) = trail.facts().tenant {
+            self.parts.metrics.settled(tenant, bill.cost, bill.how);
+        }
+        if bill.cost.is_zero() {
+            let free = bill.how != "released";
+            let reason = if free { "free" } else { bill.how };
+            self.parts.metrics.uncharged(reason);
+        }
+        for crossing in &bill.crossed {
+            let warning = Warning::of_crossing(crossing, self.now());
+            self.warnings.tell(warning);
         }
     }
 
@@ -185,6 +206,11 @@ impl Gate {
     /// How many of whose requests are under way.
     pub(super) fn limiter(&self) -> &Arc<Limiter> {
         &self.limiter
+    }
+
+    /// Who is told that a ceiling is spent.
+    pub fn warnings(&self) -> &Arc<Warnings> {
+        &self.warnings
     }
 
     /// Counters.

@@ -24,6 +24,7 @@ use crate::decision::Denial;
 use crate::inspect::usage::{Meter, MeterSettings, Reading, Usage};
 use crate::money::NanoUsd;
 use crate::policy::{CostPolicy, CostSource, RoutePolicy};
+use crate::telemetry::warnings::decimal;
 
 use super::cost::refused;
 
@@ -71,6 +72,31 @@ pub struct Bill {
     pub price_revision: Option<Arc<str>>,
     /// Shares of ceilings that were passed.
     pub crossed: Vec<Crossing>,
+}
+
+impl Bill {
+    /// What the caller is told of them: `scope=tenant;window=month;used=0.8`, the furthest of each
+    /// ceiling, one after another.
+    pub fn warning(&self) -> Option<String> {
+        let mut told: Vec<&Crossing> = Vec::new();
+        for crossing in &self.crossed {
+            let of = |it: &Crossing| (it.ceiling.scope, it.ceiling.window);
+            match told.iter_mut().find(|it| of(it) == of(crossing)) {
+                Some(known) if known.threshold < crossing.threshold => *known = crossing,
+                Some(_) => {}
+                None => told.push(crossing),
+            }
+        }
+        let texts: Vec<String> = told
+            .into_iter()
+            .map(|crossing| {
+                let Ceiling { scope, window, .. } = &crossing.ceiling;
+                let used = decimal(crossing.threshold);
+                format!("scope={};window={window};used={used}", scope.as_str())
+            })
+            .collect();
+        (!texts.is_empty()).then(|| texts.join(", "))
+    }
 }
 
 impl Spending {

@@ -16,12 +16,15 @@ use super::judge::say_whole;
 use super::last_word::LastWord;
 use crate::decision::{Denial, FailureCode};
 use crate::money::NanoUsd;
-use crate::pipeline::Answer;
+use crate::pipeline::{Answer, Bill};
 
 /// What the request cost, in USD.
 const COST: HeaderName = HeaderName::from_static("x-fabric-cost-usd");
 /// What is left under the tightest ceiling, in USD.
 const REMAINING: HeaderName = HeaderName::from_static("x-fabric-budget-remaining-usd");
+
+/// A ceiling of which the request reached a share that somebody wanted to know of.
+const WARNING: HeaderName = HeaderName::from_static("x-fabric-budget-warning");
 
 /// Largest document that waits until it is known what it cost, in bytes. A larger one goes out as it
 /// comes and does not say.
@@ -82,9 +85,12 @@ impl Exchange {
             .map(|bill| (Some(bill.cost), bill.remaining));
         let held = || Some((None, self.trail_mut().spending()?.remaining()));
         let (cost, remaining) = billed.or_else(held).unwrap_or_default();
+        let warning = self.trail().bill().and_then(Bill::warning);
+        let warning = warning.and_then(|text| HeaderValue::try_from(text).ok());
         [(COST, cost), (REMAINING, remaining)]
             .into_iter()
             .filter_map(|(name, amount)| Some((name, written(amount?)?)))
+            .chain(warning.map(|value| (WARNING, value)))
     }
 
     /// Puts them into the fields of an answer.

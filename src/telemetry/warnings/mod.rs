@@ -138,16 +138,6 @@ impl Warning {
         })
     }
 
-    /// The value of `X-Fabric-Budget-Warning`.
-    pub fn header(&self) -> String {
-        let used = self.level.threshold().unwrap_or_else(|| "1".to_owned());
-        format!(
-            "scope={};window={};used={used}",
-            self.scope.as_str(),
-            self.window
-        )
-    }
-
     /// What makes it the same warning: whose ceiling, which one, which of its windows, how far. A
     /// ceiling that was raised is another.
     fn key(&self) -> String {
