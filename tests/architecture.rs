@@ -103,11 +103,13 @@ const ARROWS: [(&str, &[&str]); 19] = [
         &[
             "audit",
             "budget",
+            "clock",
             "decision",
             "money",
             "ownership",
             "pipeline",
             "policy",
+            "telemetry",
             "tenant",
         ],
     ),

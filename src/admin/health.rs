@@ -9,13 +9,17 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::{AdminState, problem};
+use crate::budget::{Ceiling, CeilingScope, Window};
+use crate::money::NanoUsd;
+use crate::telemetry::StandingFacts;
 
 /// The process answers.
 pub(super) async fn live() -> &'static str {
     "ok\n"
 }
 
-/// Whether requests can be decided: policies, keys, state, audit and listener, each by name.
+/// Whether requests can be decided: policies, keys, state, ledger, audit and
+/// listener, each by name.
 ///
 /// A rejected reload shows here and leaves the gate ready: the policy in force is a good one.
 pub(super) async fn ready(State(state): State<Arc<AdminState>>) -> Response {
@@ -83,10 +87,13 @@ pub(super) async fn metrics(State(state): State<Arc<AdminState>>) -> Response {
         .key_sets()
         .map(|(issuer, keys)| (issuer.to_owned(), keys.status()))
         .collect();
+    let worker = Arc::clone(&state);
+    let standing = tokio::task::spawn_blocking(move || standing(&worker)).await;
+    let (ceilings, reserved) = standing.unwrap_or_default();
     match state
         .gate
         .metrics()
-        .exposition(&state.gate.audit().stats(), &keys, &[], &[])
+        .exposition(&state.gate.audit().stats(), &keys, &ceilings, &reserved)
     {
         Ok(text) => ([("content-type", "text/plain; version=0.0.4")], text).into_response(),
         Err(error) => {
@@ -98,4 +105,35 @@ pub(super) async fn metrics(State(state): State<Arc<AdminState>>) -> Response {
             )
         }
     }
+}
+
+/// How the ceilings of the tenants stand that have a label of their own, and what each has reserved.
+fn standing(state: &AdminState) -> (Vec<StandingFacts>, Vec<(String, NanoUsd)>) {
+    let generation = state.gate.generation();
+    let snapshot = generation.snapshot();
+    let ledger = state.gate.ledger();
+    let now = state.gate.now();
+    let (mut ceilings, mut reserved) = (Vec::new(), Vec::new());
+    // What a tenant has reserved stands on its line, under whatever ceiling it is looked at.
+    let whole = [Ceiling {
+        scope: CeilingScope::Tenant,
+        window: Window::Total,
+        limit: NanoUsd::MAX,
+        timezone: jiff::tz::TimeZone::UTC,
+        warn_at: Arc::from([]),
+    }];
+    for tenant in state.gate.metrics().labelled() {
+        for line in ledger.standing(&tenant, snapshot.ceilings(&tenant), now) {
+            ceilings.push(StandingFacts {
+                tenant: tenant.to_string(),
+                scope: line.scope.as_str(),
+                window: line.window.to_string(),
+                used_ratio: line.used_thousandths as f64 / 1_000.0,
+            });
+        }
+        let own = ledger.standing(&tenant, &whole, now);
+        let amount = own.iter().map(|line| line.reserved).sum();
+        reserved.push((tenant.to_string(), amount));
+    }
+    (ceilings, reserved)
 }

@@ -9,6 +9,8 @@ mod health;
 mod llm;
 mod policy;
 mod resources;
+mod spend;
+mod statement;
 mod token;
 
 use std::sync::Arc;
@@ -35,6 +37,8 @@ pub struct AdminState {
     pub policies: Arc<PolicyLoader>,
     /// Where the audit log is.
     pub audit: AuditSettings,
+    /// Days for which single charges are kept.
+    pub charges_kept_days: u32,
     /// The bearer token; without one `/v1` is closed.
     pub token: Option<AdminToken>,
     /// Whether the public listener listens.
@@ -46,9 +50,12 @@ pub fn router(state: Arc<AdminState>) -> Router {
     let guarded = Router::new()
         .route("/v1/policy", get(policy::show))
         .route("/v1/policy/reload", post(policy::reload))
-        .route("/v1/tenants", get(policy::tenants))
+        .route("/v1/tenants", get(spend::tenants))
         .route("/v1/tenants/{id}", delete(resources::erase))
         .route("/v1/tenants/{id}/llm", get(llm::show).patch(llm::change))
+        .route("/v1/tenants/{id}/spend", get(spend::show))
+        .route("/v1/tenants/{id}/spend/adjust", post(spend::put_right))
+        .route("/v1/tenants/{id}/statement", get(statement::show))
         .route("/v1/resources", get(resources::show))
         .route("/v1/audit", get(audit::records))
         .route_layer(middleware::from_fn_with_state(

@@ -1,4 +1,4 @@
-//! `/v1/policy`, its reload, and the tenants it lists.
+//! `/v1/policy` and its reload.
 
 use std::sync::Arc;
 
@@ -58,17 +58,4 @@ pub(super) async fn reload(State(state): State<Arc<AdminState>>) -> Response {
             )
         }
     }
-}
-
-/// The listed tenants.
-pub(super) async fn tenants(State(state): State<Arc<AdminState>>) -> Json<Value> {
-    let generation = state.gate.generation();
-    let snapshot = generation.snapshot();
-    let mut listed: Vec<_> = snapshot.tenants.iter().collect();
-    listed.sort_by(|one, other| one.0.cmp(other.0));
-    let tenants: Vec<Value> = listed
-        .into_iter()
-        .map(|(id, tenant)| json!({ "id": id.as_str(), "suspended": tenant.suspended }))
-        .collect();
-    Json(json!({ "tenants": tenants }))
 }

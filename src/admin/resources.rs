@@ -64,7 +64,8 @@ pub(super) async fn show(
 }
 
 /// Forgets who in a tenant owns what, and answers a receipt. The ids are kept without a name, so
-/// that nobody else can claim what the backends still hold.
+/// that nobody else can claim what the backends still hold. What was charged is an accounting
+/// record, and stays for as long as such are kept.
 pub(super) async fn erase(
     State(state): State<Arc<AdminState>>,
     Path(tenant): Path<String>,
@@ -91,6 +92,7 @@ pub(super) async fn erase(
         "tenant": tenant.as_str(),
         "erased_at": erased.at.to_string(),
         "resources": erased.resources,
+        "charges": { "erased": false, "kept_days": state.charges_kept_days },
         "policy_revision": state.gate.generation().revision().as_str(),
     }))
     .into_response()

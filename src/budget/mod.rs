@@ -19,6 +19,8 @@ mod window;
 
 pub use ceiling::{Ceiling, CeilingScope, Spender, Window};
 pub use ledger::{Ledger, LedgerSettings, Reservation, ReserveError};
-pub use spend::{spend_document, spend_table};
-pub use statement::{Share, StatementFormat, StatementHead, StatementWriter, Totals};
+pub use spend::{spend_document, spend_line, spend_table};
+pub use statement::{
+    Share, StatementFormat, StatementHead, StatementWriter, Totals, write_statement,
+};
 pub use window::WindowError;

@@ -1,9 +1,11 @@
 //! How a tenant's ceilings stand, for those who ask: as a document and as a table.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::CeilingScope;
 use super::ledger::LineStanding;
 use crate::clock::Timestamp;
 use crate::money::NanoUsd;
@@ -47,6 +49,31 @@ fn remaining(standing: &LineStanding) -> NanoUsd {
 fn ratio(standing: &LineStanding) -> String {
     let thousandths = standing.used_thousandths;
     format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000)
+}
+
+/// The line that a scope and a value name; the tenant's own where neither is given.
+///
+/// # Errors
+/// The scope is none, or the value is missing or too many.
+pub fn spend_line(
+    scope: Option<&str>,
+    value: Option<&str>,
+) -> Result<(CeilingScope, Arc<str>), String> {
+    let scope = scope.unwrap_or(CeilingScope::Tenant.as_str());
+    let found = CeilingScope::ALL
+        .into_iter()
+        .find(|known| known.as_str() == scope);
+    match (found, value.unwrap_or_default()) {
+        (None, _) => Err(format!(
+            "`{scope}` is no scope: `tenant`, `user`, `agent`, `route` or `session`"
+        )),
+        (Some(CeilingScope::Tenant), "") => Ok((CeilingScope::Tenant, Arc::default())),
+        (Some(CeilingScope::Tenant), _) => {
+            Err("a tenant has one line: give a scope with the value".to_owned())
+        }
+        (Some(_), "") => Err(format!("which {scope} is meant? give its value")),
+        (Some(found), value) => Ok((found, value.into())),
+    }
 }
 
 /// The ceilings of tenants as a table for people.
@@ -113,10 +140,8 @@ fn aligned(rows: &[[String; 9]]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::budget::{CeilingScope, Window};
+    use crate::budget::Window;
 
     fn standing(value: &str, spent: u64, reserved: u64) -> LineStanding {
         let used = (spent + reserved) / 10_000_000;
@@ -147,6 +172,23 @@ mod tests {
         let document = spend_document(&tenant, Timestamp::from_seconds(0), "p1", &spent_over);
         assert_eq!(document["ceilings"][0]["remaining_usd"], "0.00");
         assert_eq!(document["ceilings"][0]["used_ratio"], "1.200");
+    }
+
+    #[test]
+    fn a_scope_needs_a_value_and_the_tenant_has_none() {
+        let line = |scope, value| spend_line(scope, value);
+        assert_eq!(line(None, None), Ok((CeilingScope::Tenant, "".into())));
+        let alice = (CeilingScope::User, Arc::from("alice"));
+        assert_eq!(line(Some("user"), Some("alice")), Ok(alice));
+        for (scope, value) in [
+            (Some("user"), None),
+            (Some("user"), Some("")),
+            (None, Some("alice")),
+            (Some("tenant"), Some("acme")),
+            (Some("team"), Some("x")),
+        ] {
+            assert!(line(scope, value).is_err(), "{scope:?} {value:?}");
+        }
     }
 
     #[test]

@@ -7,9 +7,11 @@ mod audit;
 mod check;
 mod dev;
 mod key;
+mod money;
 mod prices;
 mod profile;
 mod serve;
+mod spend;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -37,6 +39,10 @@ enum Command {
     Check(check::CheckArguments),
     /// Verify, export or follow the audit log.
     Audit(audit::AuditArguments),
+    /// How far ceilings are spent; adjust it, or hold it against the audit log.
+    Spend(spend::SpendArguments),
+    /// What a tenant was charged, line by line.
+    Statement(spend::StatementArguments),
     /// API keys.
     Key(key::KeyArguments),
     /// The route sets of known backends.
@@ -91,6 +97,8 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Spend(arguments) => spend::run(&arguments),
+        Command::Statement(arguments) => spend::run_statement(&arguments),
         Command::Key(arguments) => key::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Prices(arguments) => prices::run(&arguments),

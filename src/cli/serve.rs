@@ -18,7 +18,6 @@ use crate::audit::{
     AuditLog, Durability, Event, LogSecret, OnFailure, SecretSource, Settings as AuditSettings,
 };
 use crate::budget::models::settings::TenantSettings;
-use crate::budget::{Ledger, LedgerSettings};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{
     AuditDurability, AuditFailure, Config, ListenAddress as ConfiguredAddress, StateLocation,
@@ -68,6 +67,7 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
     let gate = Arc::clone(&assembled.gate);
     let registry = Arc::clone(gate.registry());
     control.spawn(registry.keep_up(config.state.retention_days));
+    super::money::keep(control.handle(), &config, &gate, &assembled.audit)?;
     let runtime = control.handle().clone();
     serve(
         Arc::clone(&assembled.gate),
@@ -84,6 +84,7 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
             );
         },
         move || {
+            gate.ledger().close();
             if gate.audit().shutdown().is_err() {
                 tracing::error!("the last audit records could not be written");
             }
@@ -133,7 +134,7 @@ impl Assembled {
                 config.state.cached_owners,
             ),
             models: models(control, store)?,
-            ledger: ledger(config, clock.clone())?,
+            ledger: super::spend::ledger(config, clock.clone())?,
         };
         let upstreams = Arc::new(Upstreams::default());
         let (gate, policies) = with_policies(config, parts, &upstreams, clock)?;
@@ -351,6 +352,7 @@ fn serve_admin(
         gate: Arc::clone(&assembled.gate),
         policies: Arc::clone(&assembled.policies),
         audit: assembled.audit.clone(),
+        charges_kept_days: config.ledger.retention_days,
         token: config.admin.token.as_ref().map(AdminToken::new),
         listening,
     });

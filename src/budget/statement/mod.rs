@@ -9,7 +9,7 @@ mod totals;
 
 use std::io::{self, Write};
 
-use super::ledger::Charge;
+use super::ledger::{Charge, Ledger};
 use crate::clock::Timestamp;
 use crate::tenant::TenantId;
 
@@ -35,14 +35,31 @@ pub struct StatementHead {
     pub until: Option<Timestamp>,
 }
 
-impl StatementHead {
-    /// Whether what counts at `at` belongs into it.
-    pub fn spans(&self, at: Timestamp) -> bool {
-        self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at < until)
-    }
+/// Writes a whole statement; answers what it adds up to. Reads files: not for a thread that serves
+/// requests.
+///
+/// # Errors
+/// A journal can't be read, or `out` not written: it then holds what came before.
+pub fn write_statement(
+    ledger: &Ledger,
+    head: &StatementHead,
+    format: StatementFormat,
+    out: impl Write,
+) -> io::Result<Totals> {
+    let mut writer = StatementWriter::begin(head, format, out)?;
+    let mut written = Ok(());
+    let from = head.since.unwrap_or(Timestamp::from_micros(i64::MIN));
+    let until = head.until.unwrap_or(Timestamp::from_micros(i64::MAX));
+    ledger.charges(&head.tenant, from, until, &mut |charge| {
+        if written.is_ok() {
+            written = writer.line(&charge);
+        }
+    })?;
+    written?;
+    writer.end()
 }
 
-/// Writes one statement.
+/// Writes one statement, line by line.
 #[derive(Debug)]
 pub struct StatementWriter<W> {
     out: W,
