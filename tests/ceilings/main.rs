@@ -23,5 +23,6 @@ mod stage;
 
 mod concurrency;
 mod crash;
+mod operators;
 mod provider;
 mod settlement;

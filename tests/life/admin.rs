@@ -3,10 +3,12 @@
 use crate::support::raw_client::{self, RawResponse};
 use crate::world::{self, World};
 
-const GUARDED: [(&str, &str); 6] = [
+const GUARDED: [(&str, &str); 8] = [
     ("GET", "/v1/policy"),
     ("POST", "/v1/policy/reload"),
     ("GET", "/v1/tenants"),
+    ("GET", "/v1/tenants/acme/spend"),
+    ("GET", "/v1/tenants/acme/statement"),
     ("GET", "/v1/audit"),
     ("GET", "/v1/resources?tenant=acme"),
     ("DELETE", "/v1/tenants/nobody"),
@@ -77,11 +79,11 @@ async fn the_admin_pages_are_not_on_the_public_listener() {
 }
 
 #[tokio::test]
-async fn readiness_names_policies_keys_state_audit_and_listener() {
+async fn readiness_names_policies_keys_state_ledger_audit_and_listener() {
     let world = world::start().await;
     let ready = ask(&world, "GET", "/readyz", &[]).await;
     assert_eq!((ready.status, &ready.json()["ready"]), (200, &true.into()));
-    for check in ["policies", "keys", "state", "audit", "listener"] {
+    for check in ["policies", "keys", "state", "ledger", "audit", "listener"] {
         assert_eq!(
             ready.json()["checks"][check]["ok"],
             true,
