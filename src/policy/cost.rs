@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Extractor;
+use super::{Extractor, FollowPolicy, ReportsPolicy};
 use crate::budget::Ceiling;
 use crate::inspect::usage::{Pointers, UsageFormat};
 use crate::money::NanoUsd;
@@ -35,14 +35,24 @@ pub struct CostPolicy {
     pub agent: Option<Extractor>,
     /// A stream ends where it has used up what was reserved and no more is to be had.
     pub cut_off: bool,
+    /// The work goes on behind the answer, and its cost is known later.
+    pub follow: Option<FollowPolicy>,
+    /// The answer tells of work that another request began; the request itself costs nothing.
+    pub reports: Option<ReportsPolicy>,
 }
 
 impl CostPolicy {
+    /// Whether a request of the route costs something itself. One that only tells of what another
+    /// began does not.
+    pub fn charges(&self) -> bool {
+        self.reports.is_none() || self.follow.is_some()
+    }
+
     /// Whether the request body has to be read before the decision.
     pub fn reads_request_body(&self) -> bool {
         let places = [&self.model, &self.session, &self.agent];
-        matches!(self.source, CostSource::Usage(_))
-            || places.into_iter().flatten().any(Extractor::reads_body)
+        let bounds = matches!(self.source, CostSource::Usage(_)) && self.charges();
+        bounds || places.into_iter().flatten().any(Extractor::reads_body)
     }
 }
 

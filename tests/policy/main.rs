@@ -13,6 +13,8 @@ mod conflicts;
 mod limits;
 mod models;
 mod prices;
+mod follow;
+
 mod profiles;
 mod rewriting;
 mod sound;

@@ -33,7 +33,8 @@ impl Compiler<'_> {
         for (name, route) in routes() {
             let Some(cost) = &route.cost else { continue };
             let held = cost.reserve.or(document.costs.reserve);
-            if matches!(cost.source, CostSource::Stated(_)) && held.is_none() {
+            let stated = matches!(cost.source, CostSource::Stated(_)) && cost.charges();
+            if stated && held.is_none() {
                 self.report.add(
                     &name.place,
                     ProblemKind::Missing,

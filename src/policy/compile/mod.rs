@@ -10,6 +10,7 @@
 
 mod alerts;
 mod costs;
+mod follow;
 mod models;
 mod prices;
 mod references;
@@ -121,6 +122,7 @@ impl Compiler<'_> {
             .map(Arc::new)
             .collect();
         let (routes, router) = self.routes(&upstreams);
+        self.check_followed(&routes);
         self.check_holders();
         self.check_shared_memory();
         self.check_costs();

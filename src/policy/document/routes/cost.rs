@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
-use super::{check_parameter, extractor};
+use super::{check_parameter, extractor, follow};
 use crate::inspect::usage::{Place, Pointers, UsageFormat};
 use crate::money::NanoUsd;
 use crate::policy::document::reader::Fields;
@@ -13,12 +13,20 @@ use crate::policy::{CostPolicy, CostSource, Extractor};
 
 /// Reads the key of one route.
 pub(super) fn cost(fields: &Fields<'_>, path: Option<&Located<Arc<str>>>) -> Option<CostPolicy> {
-    let table = fields.table("cost")?;
-    let source = source(&table);
-    let reserve = amount(&table, "reserve_usd");
-    let place = |key| place(&table, key, path);
+    cost_of(&fields.table("cost")?, path)
+}
+
+/// Reads what the key holds.
+pub(in crate::policy::document) fn cost_of(
+    table: &Fields<'_>,
+    path: Option<&Located<Arc<str>>>,
+) -> Option<CostPolicy> {
+    let source = source(table);
+    let reserve = amount(table, "reserve_usd");
+    let place = |key| place(table, key, path);
     let (model, session, agent) = (place("model"), place("session"), place("agent"));
     let cut_off = table.flag("cut_off", false);
+    let (follow, reports) = (follow::follow(table), follow::reports(table));
     let refuse = |message: &str| {
         table
             .report()
@@ -34,6 +42,12 @@ pub(super) fn cost(fields: &Fields<'_>, path: Option<&Located<Arc<str>>>) -> Opt
     if cut_off && !matches!(source, CostSource::Usage(_)) {
         refuse("`cut_off` needs `usage`: other costs are known at the end only");
     }
+    if reports.is_some() && matches!(source, CostSource::Fixed(_)) {
+        refuse("`reports` reads from the answer what the work cost, and `fixed_usd` says it");
+    }
+    if reports.is_some() && follow.is_none() && table.has("reserve_usd") {
+        refuse("a request that only `reports` costs nothing itself: nothing is reserved for it");
+    }
     Some(CostPolicy {
         model: match (&source, model) {
             (CostSource::Usage(_), None) => Some(Extractor::Body(vec!["model".to_owned()])),
@@ -44,6 +58,8 @@ pub(super) fn cost(fields: &Fields<'_>, path: Option<&Located<Arc<str>>>) -> Opt
         session,
         agent,
         cut_off,
+        follow,
+        reports,
     })
 }
 

@@ -1,6 +1,7 @@
 //! `[[routes]]`: what is served, by whom, for whom.
 
 mod cost;
+mod follow;
 mod list;
 mod ownership;
 pub(super) mod rewriting;
@@ -203,6 +204,20 @@ fn refuse_contradictions(fields: &Fields<'_>, entry: &RouteEntry) {
     }
     if entry.websocket && entry.cost.is_some() {
         refuse("what a WebSocket costs is not metered: leave `cost` or `websocket` out".to_owned());
+    }
+    let follows = entry
+        .cost
+        .as_ref()
+        .is_some_and(|cost| cost.follow.is_some());
+    if follows && entry.ownership.creates.is_empty() {
+        refuse("`cost.follow` keeps what is reserved under the id that `creates` finds".to_owned());
+    }
+    let reports = entry.cost.as_ref().is_some_and(|cost| !cost.charges());
+    if reports && entry.ownership.resources.is_empty() && entry.ownership.list.is_none() {
+        refuse(
+            "`cost.reports` tells of the thing that `resource` or `list` names, and there is none"
+                .to_owned(),
+        );
     }
     if entry.websocket && !entry.methods.contains(&Method::GET) {
         refuse("a WebSocket handshake is a GET (RFC 6455 section 4.1)".to_owned());
