@@ -97,7 +97,8 @@ impl Profile {
                     lines.push(format!("name = \"{upstream}.{rest}"));
                     lines.push(format!("upstream = \"{upstream}\""));
                 }
-                None => lines.push(line.to_owned()),
+                // The gate asks by a route of the same file.
+                None => lines.push(line.replace("ask = \"", &format!("ask = \"{upstream}."))),
             }
         }
         lines.join("\n") + "\n"

@@ -255,6 +255,9 @@ pub struct UpstreamPolicy {
     pub workspace: Option<Arc<str>>,
     /// The known backend whose routes it brought.
     pub profile: Option<&'static Profile>,
+    /// What the routes it brought cost, over what they say themselves: by name or the start of one,
+    /// without the upstream's name. `None`: nothing.
+    pub costs: Vec<(RoutePattern, Option<CostPolicy>)>,
     /// Further headers the backend believes about who calls, in lower case with `-`: no caller may
     /// send them.
     pub identity_headers: Vec<String>,

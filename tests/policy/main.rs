@@ -14,7 +14,9 @@ mod limits;
 mod models;
 mod prices;
 mod follow;
+mod limits;
 
+mod profile_costs;
 mod profiles;
 mod rewriting;
 mod sound;

@@ -65,6 +65,7 @@ fn nowhere() -> UpstreamPolicy {
         connect_timeout: Duration::ZERO,
         workspace: None,
         profile: None,
+        costs: Vec::new(),
         identity_headers: Vec::new(),
     }
 }

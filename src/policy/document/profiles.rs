@@ -23,12 +23,15 @@ pub(super) fn bring(
     report: &Report,
 ) {
     let mut brought = Vec::new();
-    for upstream in upstreams
-        .iter_mut()
-        .filter_map(|entry| entry.value.as_mut())
-    {
+    for entry in upstreams.iter_mut() {
+        let place = &entry.name.place;
+        let Some(upstream) = entry.value.as_mut() else {
+            continue;
+        };
         if let Some(profile) = upstream.profile {
-            brought.extend(of_profile(profile, upstream, report));
+            let mut routes = of_profile(profile, upstream, report);
+            say_costs(upstream, place, &mut routes, report);
+            brought.append(&mut routes);
         }
     }
     brought.retain_mut(|entry| gives_way(entry, routes));
@@ -103,6 +106,45 @@ fn of_profile(
         upstream.identity_headers.extend(super::bare(names));
     }
     read(&sections, "routes", routes::route)
+}
+
+/// Puts what the operator says of costs over what the profile says, and gives every route that the
+/// gate asks by the name that it has here.
+fn say_costs(
+    upstream: &UpstreamPolicy,
+    place: &Place,
+    routes: &mut [Entry<RouteEntry>],
+    report: &Report,
+) {
+    let mut used = vec![false; upstream.costs.len()];
+    for entry in routes.iter_mut() {
+        let Some(route) = entry.value.as_mut() else {
+            continue;
+        };
+        let own = entry.name.value.strip_prefix(&*upstream.name);
+        let own = own
+            .and_then(|name| name.strip_prefix('.'))
+            .unwrap_or_default();
+        for ((pattern, cost), used) in upstream.costs.iter().zip(&mut used) {
+            if pattern.matches(own) {
+                route.cost.clone_from(cost);
+                *used = true;
+            }
+        }
+        let follow = route.cost.as_mut().and_then(|cost| cost.follow.as_mut());
+        if let Some(ask) = follow.and_then(|follow| follow.ask.as_mut()) {
+            ask.route = Profile::route_name(&upstream.name, &ask.route).into();
+        }
+    }
+    for ((pattern, _), used) in upstream.costs.iter().zip(used) {
+        if !used {
+            let message = format!(
+                "`costs` names `{}`, and the profile brings no such route",
+                pattern.as_str()
+            );
+            report.add(place, ProblemKind::NothingThere, message);
+        }
+    }
 }
 
 /// Gives every route of the profile its upstream, and a name that no other upstream's route has.

@@ -4,7 +4,7 @@
 //! is reported when it is dropped, so a section's reader can't forget to refuse unknown keys, and
 //! the list of known ones (for suggestions) can't go stale.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -20,6 +20,8 @@ pub(super) struct Fields<'a> {
     table: &'a DeTable<'a>,
     place: Place,
     asked: RefCell<Vec<&'static str>>,
+    /// Its keys are names, whatever they are.
+    free: Cell<bool>,
 }
 
 impl<'a> Fields<'a> {
@@ -42,6 +44,7 @@ impl<'a> Fields<'a> {
             table,
             place,
             asked: RefCell::default(),
+            free: Cell::default(),
         }
     }
 
@@ -320,6 +323,31 @@ impl<'a> Fields<'a> {
         tables
     }
 
+    /// The tables of a table whose keys are names that the writer chose, `None` where one is `false`.
+    /// Every key is known then.
+    pub(super) fn named_tables(&self) -> Vec<(Located<&'a str>, Option<Fields<'a>>)> {
+        self.free.set(true);
+        let mut tables = Vec::new();
+        for (name, value) in self.table {
+            let mut place = self.place.clone();
+            place.offset = value.span().start;
+            let name: &'a str = name.get_ref();
+            let found = Located {
+                value: value.get_ref(),
+                place,
+            };
+            match found.value {
+                DeValue::Table(table) => {
+                    let inner = self.inner(name, table, &found.place);
+                    tables.push((found.with(name), Some(inner)));
+                }
+                DeValue::Boolean(false) => tables.push((found.with(name), None)),
+                _ => self.wrong_type(&found, "a table or `false`"),
+            }
+        }
+        tables
+    }
+
     fn inner(&self, key: &str, table: &'a DeTable<'a>, place: &Place) -> Fields<'a> {
         Fields::new(
             self.report,
@@ -409,6 +437,9 @@ impl<'a> Fields<'a> {
 
 impl Drop for Fields<'_> {
     fn drop(&mut self) {
+        if self.free.get() {
+            return;
+        }
         let asked = self.asked.get_mut();
         for (name, _) in self.table {
             if !asked.iter().any(|key| name.get_ref() == key) {

@@ -7,11 +7,15 @@ use std::time::Duration;
 use super::bare;
 use super::protected_resource::protected_resource;
 use super::reader::Fields;
+use super::routes::cost_of;
 use super::routes::rewriting::workspace_root;
 use super::values::{self, ValueError};
+use crate::identity::RoutePattern;
 use crate::policy::problem::ProblemKind;
 use crate::policy::profiles::{PROFILES, Profile};
-use crate::policy::{UpstreamAddress, UpstreamAuthorization, UpstreamPolicy, UpstreamProtocol};
+use crate::policy::{
+    CostPolicy, UpstreamAddress, UpstreamAuthorization, UpstreamPolicy, UpstreamProtocol,
+};
 
 /// Longest wait for a connection when the file does not say, in seconds.
 const CONNECT_TIMEOUT_SECONDS: u64 = 2;
@@ -45,6 +49,7 @@ pub(super) fn upstream(fields: &Fields<'_>, base: &Path) -> Option<UpstreamPolic
     let workspace = fields.parsed("workspace", workspace_root);
     let connect = fields.integer("connect_timeout_seconds", 1..=60);
     let protected_resource = protected_resource(fields).map(Arc::new);
+    let costs = costs(fields, profile);
     // A credential is passed on only where a file says so.
     let stated = fields.has("authorization") == authorization.is_some();
     Some(UpstreamPolicy {
@@ -57,6 +62,7 @@ pub(super) fn upstream(fields: &Fields<'_>, base: &Path) -> Option<UpstreamPolic
         connect_timeout: Duration::from_secs(connect.unwrap_or(CONNECT_TIMEOUT_SECONDS)),
         workspace: workspace.map(|found| found.value),
         profile,
+        costs,
         identity_headers: bare(fields.all_parsed("identity_headers", values::identity_header)),
     })
 }
@@ -67,6 +73,41 @@ fn profile(fields: &Fields<'_>) -> Option<&'static Profile> {
         .map(|profile| (profile.name, profile))
         .collect();
     fields.choice("profile", &choices)
+}
+
+/// `costs`: what the profile's routes cost, over what the profile itself says. Keys are names of its
+/// routes, or the start of some and `*`; `false` takes away what the profile says.
+fn costs(
+    fields: &Fields<'_>,
+    profile: Option<&'static Profile>,
+) -> Vec<(RoutePattern, Option<CostPolicy>)> {
+    let Some(table) = fields.table("costs") else {
+        return Vec::new();
+    };
+    if profile.is_none() {
+        fields.report().add(
+            table.place(),
+            ProblemKind::Conflict,
+            "`costs` says what the routes of a profile cost; own routes have a `cost` each",
+        );
+    }
+    let tables = table.named_tables().into_iter();
+    let mut costs: Vec<(RoutePattern, Option<CostPolicy>)> = tables
+        .filter_map(|(name, cost)| {
+            let pattern = table.parse(name, values::route_pattern)?;
+            let cost = match cost {
+                Some(cost) => Some(cost_of(&cost, None)?),
+                None => None,
+            };
+            Some((pattern.value, cost))
+        })
+        .collect();
+    // What says more of a name stands over what says less.
+    costs.sort_by_key(|(pattern, _)| {
+        let text = pattern.as_str();
+        (!text.ends_with('*'), text.len())
+    });
+    costs
 }
 
 fn address(text: &str) -> Result<UpstreamAddress, UpstreamError> {

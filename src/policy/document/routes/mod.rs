@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use http::Method;
 
+pub(super) use self::cost::cost_of;
 use self::ownership::{OwnershipKeys, check_parameter};
 use super::line::line;
 use super::reader::Fields;
