@@ -15,7 +15,6 @@ mod models;
 mod prices;
 mod follow;
 mod limits;
-
 mod profile_costs;
 mod profiles;
 mod rewriting;
