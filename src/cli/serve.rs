@@ -31,7 +31,7 @@ use crate::proxy::{
     ExecutionPhase, ListenAddress, ListenerBounds, ServerSettings, TlsFiles, Upstreams, serve,
 };
 use crate::secret::SecretResolver;
-use crate::state::{SqliteStore, open_ledger};
+use crate::state::SqliteStore;
 use crate::telemetry::Metrics;
 
 /// How often the names of backends are looked up again.
@@ -164,18 +164,6 @@ fn models(control: &Handle, store: Arc<SqliteStore>) -> Result<Arc<TenantSetting
         .map_err(|error| CommandError::unusable("[state]", &error))?;
     control.spawn(Arc::clone(&models).keep_up());
     Ok(models)
-}
-
-/// Opens the ledger, which is beside the state.
-fn ledger(config: &Config, clock: SharedClock) -> Result<Arc<Ledger>, CommandError> {
-    let settings = LedgerSettings {
-        sync: config.ledger.sync,
-        crash_grace: config.ledger.crash_grace,
-        retention: Duration::from_secs(u64::from(config.ledger.retention_days) * 86_400),
-        ..LedgerSettings::default()
-    };
-    open_ledger(&config.state.location.ledger(), settings, clock)
-        .map_err(|error| CommandError::unusable("the ledger", &error))
 }
 
 /// Loads the policies, which makes the gate, and keeps them loaded into it.
