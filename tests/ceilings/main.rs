@@ -24,5 +24,6 @@ mod stage;
 mod concurrency;
 mod crash;
 mod operators;
+mod failures;
 mod provider;
 mod settlement;
