@@ -298,12 +298,12 @@ impl Ledger {
 
 fn run(ledger: &Weak<Ledger>, sync: Duration) {
     while let Some(ledger) = ledger.upgrade() {
-        ledger.tick();
-        let closed = ledger.closed.load(Ordering::Relaxed);
-        drop(ledger);
-        if closed {
+        // Closing does it all once more, and after that nothing is touched.
+        if ledger.closed.load(Ordering::Relaxed) {
             return;
         }
+        ledger.tick();
+        drop(ledger);
         std::thread::sleep(sync);
     }
 }

@@ -39,9 +39,10 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 pub use charge::{Adjustment, Charge, ChargeFacts, How, Kept, KeptReservation};
@@ -58,7 +59,7 @@ use shard::{Ending, Shard};
 use statement::Statement;
 
 use super::ceiling::{Ceiling, CeilingScope, Spender};
-use super::sync::Mutex;
+use super::sync::{Mutex, MutexGuard};
 use crate::clock::{SharedClock, Timestamp};
 use crate::decision::StateUnavailable;
 use crate::money::NanoUsd;
@@ -118,7 +119,6 @@ pub enum ReserveError {
 }
 
 /// The ledger. Calls touch memory and the page cache, and return within some milliseconds.
-#[derive(Debug)]
 pub struct Ledger {
     shards: Box<[Mutex<Shard>]>,
     processes: Box<dyn Processes>,
@@ -130,6 +130,17 @@ pub struct Ledger {
     recovered: Mutex<Vec<Recovered>>,
     crossings: Mutex<Vec<Crossing>>,
     closed: AtomicBool,
+}
+
+impl fmt::Debug for Ledger {
+    /// Not what is in it: that is other people's, and much.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Ledger")
+            .field("process", &self.process)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Ledger {

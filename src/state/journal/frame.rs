@@ -1,7 +1,9 @@
 //! How records lie in a file: each with its length and a checksum, after a header.
 //!
 //! The checksum (CRC-32) covers the generation and the place as well: a record that lies where it
-//! was not written is none. It finds damage, not malice: who can write the file can write anything.
+//! was not written is none. Only a frame that says what is on disk holds wherever it lies, so that
+//! bytes that were taken out before it are missed. Checksums find damage, not malice: who can write
+//! the file can write anything.
 
 use std::io;
 
@@ -92,6 +94,10 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 }
 
 fn checksum(generation: u64, place: u64, payload: &[u8]) -> u32 {
+    let place = match payload.first() {
+        Some(&SYNCED) => u64::MAX,
+        Some(_) | None => place,
+    };
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&generation.to_le_bytes());
     hasher.update(&place.to_le_bytes());
@@ -242,6 +248,15 @@ mod tests {
                 "bit {bit}"
             );
         }
+    }
+
+    #[test]
+    fn what_says_what_is_on_disk_holds_wherever_it_lies_in_its_generation() {
+        let mut bytes = Vec::new();
+        write(&mut bytes, 3, 40, Content::Synced(99)).unwrap();
+        let whole = Read::Frame(Content::Synced(99), bytes.len());
+        assert_eq!(read(&bytes, 3, 7), whole);
+        assert_eq!(read(&bytes, 4, 40), Read::Damaged);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The ledger in memory: what it promises, held against a simple reference.
 
+mod faults;
 mod reference;
 mod steps;
 
