@@ -1,0 +1,74 @@
+//! A journal that can't be written, locked or synced: refused at once, and used again once it can.
+
+use std::time::{Duration, Instant};
+
+use fabric_gate::budget::ledger::{ChargeFacts, Ledger, ReserveError};
+use fabric_gate::decision::StateUnavailable;
+
+use crate::world::{World, eventually, reserve, standing, usd};
+
+/// What a reservation is refused with, and that it is so at once.
+fn refused(ledger: &std::sync::Arc<Ledger>) -> Option<StateUnavailable> {
+    let since = Instant::now();
+    let outcome = reserve(ledger, "r", &[], "1");
+    assert!(
+        since.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        since.elapsed()
+    );
+    match outcome {
+        Ok(held) => {
+            held.release();
+            None
+        }
+        Err(ReserveError::Unavailable(error)) => Some(error),
+        Err(ReserveError::Exceeded(exhausted)) => panic!("{exhausted}"),
+    }
+}
+
+#[test]
+fn while_another_process_stands_still_with_the_lock_everything_is_refused_and_then_goes_on() {
+    let world = World::new();
+    let ledger = world.open();
+    let held = reserve(&ledger, "held", &[], "4").unwrap();
+    let locks = world.files("shard-");
+    let locks: Vec<_> = locks
+        .iter()
+        .filter(|it| it.extension().unwrap() == "lock")
+        .collect();
+    let taken: Vec<_> = locks
+        .iter()
+        .map(|path| std::fs::File::open(path).unwrap())
+        .collect();
+    taken.iter().for_each(|lock| lock.lock().unwrap());
+    assert_eq!(refused(&ledger), Some(StateUnavailable::Busy));
+    let since = Instant::now();
+    for _turn in 0..20 {
+        assert!(refused(&ledger).is_some());
+    }
+    assert!(
+        since.elapsed() < Duration::from_millis(400),
+        "one waits and the others do not"
+    );
+    assert!(ledger.probe().is_err());
+    held.settle(usd("1"), ChargeFacts::default());
+    drop(taken);
+    eventually("the settlement that waited is written", || {
+        standing(&world.open()) == (usd("1"), usd("0"))
+    });
+    assert_eq!(refused(&ledger), None);
+}
+
+#[test]
+fn while_the_folder_is_gone_and_cannot_be_made_nothing_is_reserved_and_nothing_is_lost() {
+    let world = World::new();
+    let ledger = world.open();
+    drop(reserve(&ledger, "r", &[], "1").unwrap());
+    let aside = world.path().with_extension("aside");
+    std::fs::rename(world.path(), &aside).unwrap();
+    std::fs::write(world.path(), b"a file in its place").unwrap();
+    eventually("it is refused", || refused(&ledger).is_some());
+    std::fs::remove_file(world.path()).unwrap();
+    eventually("it goes on", || refused(&ledger).is_none());
+    assert_eq!(standing(&world.open()).0, usd("1"));
+}
