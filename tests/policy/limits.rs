@@ -75,7 +75,7 @@ fn without_a_word_on_it_nothing_but_the_size_of_bodies_is_limited() {
 
 #[test]
 fn what_a_second_gives_is_the_burst_where_none_is_stated() {
-    for (stated, burst) in [("200", 200), ("\"0.25\"", 1), ("\"2.5\"", 3)] {
+    for (stated, burst) in [("200", 200), ("\"0.25\"", 1), ("2.5", 3)] {
         let file = format!("[defaults]\nlimits = {{ requests_per_second = {stated} }}\n");
         let rate = limits(&file, "acme").policy().tenant.rate.unwrap();
         assert_eq!(rate.burst, burst, "{stated}");
@@ -90,8 +90,8 @@ fn a_limit_that_is_none_is_refused() {
             "a rate of 0 lets nothing pass; `suspended = true` shuts a tenant out",
         ),
         (
-            "requests_per_second = 0.5",
-            "a whole number, or a decimal in quotes, is needed, not a number with a fraction",
+            "requests_per_second = true",
+            "a number is needed, not true or false",
         ),
         (
             "requests_per_second = \"1e3\"",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::stage::{Stage, World};
+use crate::stage::{Stage, World, eventually};
 use crate::support::h2_client;
 use crate::support::raw_client::RawResponse;
 use crate::support::recording_backend::{Answer, Recorded, RecordingBackend};
@@ -314,14 +314,18 @@ async fn refusals_are_recorded_and_counted_by_limit() {
         assert_eq!(plain(&world).await.status, 429);
     }
     assert_eq!(backend.requests().len(), 1);
-    let metrics = world.gate.admin("GET", "/metrics", b"").await.text();
     for line in [
         "fabric_gate_limited_total{limit=\"tenant\",tenant=\"limited\"} 3",
         "fabric_gate_denials_total{reason=\"rate_limited\",tenant=\"limited\"} 3",
     ] {
-        assert!(metrics.contains(line), "no `{line}` in\n{metrics}");
+        // A request is counted behind its answer.
+        eventually(line, async || {
+            let metrics = world.gate.admin("GET", "/metrics", b"").await.text();
+            metrics.contains(line)
+        })
+        .await;
     }
-    crate::stage::eventually("the records", async || world.records("plain").len() == 4).await;
+    eventually("the records", async || world.records("plain").len() == 4).await;
     let reasons: Vec<String> = world
         .records("plain")
         .iter()
