@@ -25,5 +25,6 @@ mod concurrency;
 mod crash;
 mod operators;
 mod failures;
+mod models;
 mod provider;
 mod settlement;
