@@ -51,6 +51,10 @@ name = "no opus for bob"
 effect = "forbid"
 models = ["*opus*"]
 users = ["bob"]
+[[rules]]
+name = "pat may"
+effect = "permit"
+users = ["pat"]
 "#;
 
 const CHAT: &str = "/v1/chat/completions";
@@ -320,6 +324,8 @@ async fn only_the_tenants_own_administrators_reach_its_settings() {
         expect(&stage.bob(), method, ACME, 404, "not_found").await;
         expect(&admin, method, "/v1/tenants/nobody/llm", 404, "not_found").await;
         expect(&stage.alice(), method, ACME, 403, "role_required").await;
+        let pat = stage.caller("acme", "pat");
+        expect(&pat, method, ACME, 403, "role_required").await;
         let nobody = raw_client::request(method, ACME, &[], change.as_bytes());
         let nobody = raw_client::exchange(stage.gate.address(), nobody).await;
         assert_eq!(
