@@ -18,6 +18,8 @@ use crate::audit::{
     AuditLog, Durability, Event, LogSecret, OnFailure, SecretSource, Settings as AuditSettings,
 };
 use crate::budget::models::settings::TenantSettings;
+use crate::budget::{Ledger, LedgerSettings};
+use crate::budget::{Ledger, LedgerSettings};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{
     AuditDurability, AuditFailure, Config, ListenAddress as ConfiguredAddress, StateLocation,
@@ -31,7 +33,7 @@ use crate::proxy::{
     ExecutionPhase, ListenAddress, ListenerBounds, ServerSettings, TlsFiles, Upstreams, serve,
 };
 use crate::secret::SecretResolver;
-use crate::state::SqliteStore;
+use crate::state::{SqliteStore, open_ledger};
 use crate::telemetry::Metrics;
 
 /// How often the names of backends are looked up again.
@@ -88,7 +90,6 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
             if gate.audit().shutdown().is_err() {
                 tracing::error!("the last audit records could not be written");
             }
-            gate.ledger().close();
             runtime.block_on(gate.registry().close());
         },
     )
@@ -134,7 +135,7 @@ impl Assembled {
                 config.state.cached_owners,
             ),
             models: models(control, store)?,
-            ledger: super::spend::ledger(config, clock.clone())?,
+            ledger: ledger(config, clock.clone())?,
         };
         let upstreams = Arc::new(Upstreams::default());
         let (gate, policies) = with_policies(config, parts, &upstreams, clock)?;
@@ -164,6 +165,18 @@ fn models(control: &Handle, store: Arc<SqliteStore>) -> Result<Arc<TenantSetting
         .map_err(|error| CommandError::unusable("[state]", &error))?;
     control.spawn(Arc::clone(&models).keep_up());
     Ok(models)
+}
+
+/// Opens the ledger, which is beside the state.
+pub(super) fn ledger(config: &Config, clock: SharedClock) -> Result<Arc<Ledger>, CommandError> {
+    let settings = LedgerSettings {
+        sync: config.ledger.sync,
+        crash_grace: config.ledger.crash_grace,
+        retention: Duration::from_secs(u64::from(config.ledger.retention_days) * 86_400),
+        ..LedgerSettings::default()
+    };
+    open_ledger(&config.state.location.ledger(), settings, clock)
+        .map_err(|error| CommandError::unusable("the ledger", &error))
 }
 
 /// Loads the policies, which makes the gate, and keeps them loaded into it.

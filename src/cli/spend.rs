@@ -11,17 +11,16 @@ use super::{CommandError, ConfigArgument, say};
 use crate::audit::{AuditLog, Filter};
 use crate::budget::ledger::{Adjustment, LineStanding};
 use crate::budget::{
-    Ledger, LedgerSettings, StatementFormat, StatementHead, spend_document, spend_line,
-    spend_table, write_statement,
+    Ledger, StatementFormat, StatementHead, spend_document, spend_line, spend_table,
+    write_statement,
 };
-use crate::clock::{Clock, SharedClock, SystemClock};
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::money::SignedUsd;
 use crate::pipeline::books::{Adjusted, Comparison, Difference, Period, adjust, compare};
 use crate::pipeline::trace_context::RequestId;
 use crate::policy::{PolicyDirectory, compile};
 use crate::secret::SecretResolver;
-use crate::state::open_ledger;
 use crate::tenant::TenantId;
 
 #[derive(Args, Debug)]
@@ -355,7 +354,7 @@ impl ReadLedger {
                 directory.display()
             )));
         }
-        ledger(config, Arc::new(SystemClock)).map(Self)
+        super::serve::ledger(config, Arc::new(SystemClock)).map(Self)
     }
 }
 
@@ -363,17 +362,4 @@ impl Drop for ReadLedger {
     fn drop(&mut self) {
         self.0.close();
     }
-}
-
-/// Opens the ledger, as the configuration has it.
-pub(super) fn ledger(config: &Config, clock: SharedClock) -> Result<Arc<Ledger>, CommandError> {
-    let days = u64::from(config.ledger.retention_days);
-    let settings = LedgerSettings {
-        sync: config.ledger.sync,
-        crash_grace: config.ledger.crash_grace,
-        retention: std::time::Duration::from_secs(days * 86_400),
-        ..LedgerSettings::default()
-    };
-    open_ledger(&config.state.location.ledger(), settings, clock)
-        .map_err(|error| CommandError::unusable("the ledger", &error))
 }

@@ -10,11 +10,10 @@
 mod alerts;
 mod broken;
 mod conflicts;
+mod follow;
 mod limits;
 mod models;
 mod prices;
-mod follow;
-mod limits;
 mod profile_costs;
 mod profiles;
 mod rewriting;
