@@ -1,7 +1,7 @@
 //! The proof that a request may reach its backend, and what goes with it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -14,7 +14,7 @@ use super::rewrite::{HeaderChanges, Restoration, Rewritten};
 use crate::decision::{DenialCode, Refusal};
 use crate::identity::webhook::VerifiedDelivery;
 use crate::identity::{Principal, ReplayGuard};
-use crate::ownership::Registry;
+use crate::ownership::{Registry, ResourceKey};
 use crate::policy::{LinePolicy, LineScope, RoutePolicy};
 
 /// What becomes of the caller's credential.
@@ -43,6 +43,8 @@ pub struct Admission {
     pub(super) mcp: Option<McpAdmission>,
     /// The backend may have heard of it.
     pub(super) sent: AtomicBool,
+    /// What its answer says it began, where that is followed.
+    pub(super) began: OnceLock<ResourceKey>,
 }
 
 impl Admission {

@@ -1,8 +1,8 @@
 //! The order of steps: what every request goes through before a backend hears of it.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use http::{HeaderMap, Method, header};
 
@@ -14,6 +14,7 @@ use super::credentials::{self, Presented};
 use super::declared_tenant::TENANT_PARAMETER;
 use super::extract::{Found, Source};
 use super::generation::Generation;
+use super::later::Reporting;
 use super::limits::asks_for_stream;
 use super::llm::Published;
 use super::mcp::McpRequest;
@@ -166,6 +167,7 @@ impl Gate {
                 resources: Vec::new(),
                 mcp: None,
                 sent: AtomicBool::new(false),
+                began: OnceLock::new(),
             })))
             .inspect(|_| trail.admitted = true);
         }
@@ -309,6 +311,10 @@ impl Gate {
                 }
                 trail.spending = Some(Box::new(costed.spending));
             }
+            if denied.is_empty() {
+                let reporting = Reporting::of(route, principal.tenant(), &resources);
+                trail.reporting = reporting.map(Box::new);
+            }
         }
         let admission = Arc::new(Admission {
             generation: Arc::clone(generation),
@@ -322,6 +328,7 @@ impl Gate {
             resources,
             mcp,
             sent: AtomicBool::new(false),
+            began: OnceLock::new(),
         });
         if denied.is_empty() {
             trail.admitted = true;
@@ -376,7 +383,7 @@ impl Gate {
         hook.verify(call.headers, body, self.now(), self.replays())
     }
 
-    fn authorization_out(
+    pub(super) fn authorization_out(
         &self,
         route: &RoutePolicy,
         principal: &Principal,

@@ -242,6 +242,7 @@ impl Admission {
     ) -> Result<(), Refusal> {
         let key = key(&self.route, &rule.kind, rule.form, text)
             .map_err(|error| self.unreadable(&format!("mints what can be no id: {error}")))?;
+        self.begins(&key);
         let owned = registry
             .mint(&key, &owner(principal))
             .await

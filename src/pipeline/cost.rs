@@ -64,7 +64,8 @@ impl Gate {
         costing: &Costing<'_>,
         trail: &mut Trail,
     ) -> Result<Option<Costed>, Refusal> {
-        let Some(cost) = &costing.route.cost else {
+        let cost = costing.route.cost.as_ref();
+        let Some(cost) = cost.filter(|cost| cost.charges()) else {
             return Ok(None);
         };
         let snapshot = costing.generation.snapshot();
@@ -179,7 +180,12 @@ impl Costing<'_> {
         };
         let in_body = cost.model.as_ref().is_some_and(Extractor::reads_body);
         let elsewhere = model.filter(|_| !in_body);
-        let price = self.price(model)?;
+        let price = match (self.price(model), held) {
+            (Ok(price), _) => price,
+            // What begins work on many models (a batch) names none itself.
+            (Err(_), Some(amount)) if model.is_none() => return Ok(opaque(amount)),
+            (Err(unknown), _) => return Err(unknown),
+        };
         let request = bound_of_request(format, body, elsewhere).map_err(Denial::from)?;
         match (request.of_price(price, None), held) {
             (Ok(tokens), _) => Ok(Bound {

@@ -10,11 +10,11 @@ use super::admission::Admission;
 use super::generation::Generation;
 use super::handles::CredentialHandles;
 use super::lines::Lines;
-use super::spending::Bill;
 use super::trace_context::RequestId;
 use super::trail::Trail;
 use crate::audit::{AuditLog, AuditUnavailable, Durability};
 use crate::budget::Ledger;
+use crate::budget::ledger::Crossing;
 use crate::budget::limits::{Bounds, Limiter};
 use crate::budget::models::settings::TenantSettings;
 use crate::clock::{SharedClock, Timestamp};
@@ -22,10 +22,12 @@ use crate::decision::{Denial, DenialCode, Failure, FailureCode, Refusal};
 use crate::identity::jwks::KeySetRegistry;
 use crate::identity::webhook::WebhookError;
 use crate::identity::{ReplayGuard, TokenAuthenticator, TokenCache};
+use crate::money::NanoUsd;
 use crate::ownership::Registry;
 use crate::policy::PolicySnapshot;
 use crate::telemetry::Metrics;
 use crate::telemetry::warnings::{Warning, Warnings};
+use crate::tenant::TenantId;
 
 /// What a gate is told when it is made.
 #[derive(Clone, Debug)]
@@ -163,22 +165,28 @@ impl Gate {
     pub fn charge(&self, trail: &mut Trail, admission: Option<&Admission>) {
         if let Some(spending) = trail.spending.take() {
             let sent = admission.is_some_and(Admission::was_sent);
-            let bill = spending.settle(sent);
-            self.count_charge(trail, &bill);
+            let work = admission.and_then(|it| it.work_begun(spending.model(), self.now()));
+            let bill = spending.settle(sent, work);
+            if let (Some(tenant), Some(cost)) = (trail.facts().tenant, bill.cost) {
+                self.count_charge(tenant, (cost, bill.how), &bill.crossed);
+            }
             trail.bill = Some(Box::new(bill));
         }
     }
 
-    fn count_charge(&self, trail: &Trail, bill: &Bill) {
-        if let Some(tenant) = trail.facts().tenant {
-            self.parts.metrics.settled(tenant, bill.cost, bill.how);
-        }
-        if bill.cost.is_zero() {
-            let free = bill.how != "released";
-            let reason = if free { "free" } else { bill.how };
+    /// Counts what a tenant was charged, and tells of the shares of ceilings that it passed.
+    pub(super) fn count_charge(
+        &self,
+        tenant: &TenantId,
+        (cost, how): (NanoUsd, &'static str),
+        crossed: &[Crossing],
+    ) {
+        self.parts.metrics.settled(tenant, cost, how);
+        if cost.is_zero() {
+            let reason = if how == "released" { how } else { "free" };
             self.parts.metrics.uncharged(reason);
         }
-        for crossing in &bill.crossed {
+        for crossing in crossed {
             let warning = Warning::of_crossing(crossing, self.now());
             self.warnings.tell(warning);
         }
@@ -188,6 +196,7 @@ impl Gate {
     /// asked before the sender has its answer: it may try again at once.
     pub fn settle(&self, trail: &mut Trail, admission: &Admission) {
         self.charge(trail, Some(admission));
+        self.let_go_of_work(trail, admission);
         if !trail.was_taken() {
             admission.undelivered(trail.path(), &self.parts.replays);
         }

@@ -20,6 +20,7 @@ mod generation;
 mod handles;
 pub mod identity_headers;
 mod limits;
+pub mod later;
 mod lines;
 mod listing;
 mod llm;

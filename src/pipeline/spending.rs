@@ -10,6 +10,7 @@
 //! | failed there (5xx) without a word on usage | nothing where a provider is asked, what was held where an agent is: it may have paid others |
 //! | came to its end, with its usage | what that costs |
 //! | was answered, without a readable usage; broke off; was not answered in time | what was held, or what was metered if that is more |
+//! | began work that goes on and whose cost comes later (`cost.follow`) | what [`super::later`] hears of it; what was held stays held until then |
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use crate::audit::TokenCounts;
-use crate::budget::ledger::{ChargeFacts, Crossing, Settled};
+use crate::budget::ledger::{ChargeFacts, Crossing, Kept, Settled};
 use crate::budget::prices::{Bound, Price, PriceTable};
 use crate::budget::{Ceiling, Reservation, ReserveError};
 use crate::decision::Denial;
@@ -58,9 +59,9 @@ pub(super) struct Answering {
 /// What a request was charged.
 #[derive(Clone, Debug)]
 pub struct Bill {
-    /// The charge.
-    pub cost: NanoUsd,
-    /// On what ground: `usage`, `stated`, `fixed`, `reserved`, `released`.
+    /// The charge; `None` where it comes later.
+    pub cost: Option<NanoUsd>,
+    /// On what ground: `usage`, `stated`, `fixed`, `reserved`, `released`, `followed`.
     pub how: &'static str,
     /// What is left under the tightest ceiling; `None` where none holds.
     pub remaining: Option<NanoUsd>,
@@ -200,14 +201,17 @@ impl Spending {
 
     /// The price of the model that was asked for.
     fn price(&self) -> Option<&Price> {
-        match &self.model {
-            Some(model) => self.prices.find(model),
-            None => self.prices.default_price(),
-        }
+        price_of(&self.prices, self.model.as_deref())
     }
 
-    /// Charges the request. `sent`: the backend may have heard of it.
-    pub fn settle(self, sent: bool) -> Bill {
+    /// The model that was asked for.
+    pub(super) fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// Charges the request. `sent`: the backend may have heard of it. `work` is what its answer says
+    /// it began, if that is followed.
+    pub fn settle(self, sent: bool, work: Option<Kept>) -> Bill {
         let meter = self.answer.as_ref().and_then(|it| it.meter.as_ref());
         let reading = meter.map(Meter::reading);
         let (cost, how) = self.charge(sent, reading.as_ref());
@@ -215,24 +219,49 @@ impl Spending {
         let model = usage.model.clone().or_else(|| self.model.clone());
         let tokens = tokens(&usage);
         let price_revision = (how == "usage").then(|| self.prices.revision());
-        let facts = ChargeFacts {
-            model: model.clone(),
-            price_revision: price_revision.clone(),
-            input: usage.input,
-            cache_read: usage.cache_read,
-            cache_write: usage.cache_write,
-            output: usage.output,
-            reasoning: usage.reasoning,
-        };
+        if let Some(work) = work
+            && self.goes_on(cost, how)
+        {
+            return self.keep(work, model);
+        }
+        let facts = facts(&usage, model.clone(), price_revision.clone());
         let Settled { remaining, crossed } = self.reservation.settle(cost, facts);
         Bill {
-            cost,
+            cost: Some(cost),
             how,
             remaining,
             model,
             tokens,
             price_revision,
             crossed,
+        }
+    }
+
+    /// Whether the work that an answer says it began is not paid for yet: the answer says no cost, or
+    /// a cost of nothing, which is what there is at the beginning.
+    fn goes_on(&self, cost: NanoUsd, how: &str) -> bool {
+        let began = self.answer.as_ref();
+        let began = began.is_some_and(|answer| answer.status.is_success());
+        let paid = matches!(how, "usage" | "stated") && !cost.is_zero();
+        began && !paid
+    }
+
+    /// Lets what is held outlive the request.
+    fn keep(self, work: Kept, model: Option<Arc<str>>) -> Bill {
+        let (held, remaining) = (self.reservation.amount(), self.reservation.remaining());
+        let (cost, how) = match self.reservation.keep(work) {
+            Ok(_id) => (None, "followed"),
+            // What can't be kept was settled.
+            Err(_unavailable) => (Some(held), "reserved"),
+        };
+        Bill {
+            cost,
+            how,
+            remaining,
+            model,
+            tokens: None,
+            price_revision: None,
+            crossed: Vec::new(),
         }
     }
 
@@ -263,21 +292,48 @@ impl Spending {
 
     /// What was used costs, as far as it is known.
     fn priced(&self, usage: &Usage) -> Option<(NanoUsd, &'static str)> {
-        if let Some(cost) = usage.cost {
-            let stated = matches!(
-                self.cost().map(|cost| &cost.source),
-                Some(CostSource::Stated(_))
-            );
-            if stated {
-                return Some((cost, "stated"));
-            }
-        }
-        if *usage == Usage::default() || tokens(usage).is_none() {
-            return None;
-        }
-        let answered = usage.model.as_deref().and_then(|it| self.prices.listed(it));
-        let price = answered.or_else(|| self.price())?;
-        Some((price.cost(usage), "usage"))
+        let source = &self.cost()?.source;
+        priced(source, &self.prices, self.model.as_deref(), usage)
+    }
+}
+
+/// What was used costs, as far as it is known. `asked` is the model that was asked for.
+pub(super) fn priced(
+    source: &CostSource,
+    prices: &PriceTable,
+    asked: Option<&str>,
+    usage: &Usage,
+) -> Option<(NanoUsd, &'static str)> {
+    if let (Some(cost), CostSource::Stated(_)) = (usage.cost, source) {
+        return Some((cost, "stated"));
+    }
+    tokens(usage)?;
+    let answered = usage.model.as_deref().and_then(|it| prices.listed(it));
+    let price = answered.or_else(|| price_of(prices, asked))?;
+    Some((price.cost(usage), "usage"))
+}
+
+fn price_of<'prices>(prices: &'prices PriceTable, model: Option<&str>) -> Option<&'prices Price> {
+    match model {
+        Some(model) => prices.find(model),
+        None => prices.default_price(),
+    }
+}
+
+/// What the ledger keeps beside a charge.
+pub(super) fn facts(
+    usage: &Usage,
+    model: Option<Arc<str>>,
+    price_revision: Option<Arc<str>>,
+) -> ChargeFacts {
+    ChargeFacts {
+        model,
+        price_revision,
+        input: usage.input,
+        cache_read: usage.cache_read,
+        cache_write: usage.cache_write,
+        output: usage.output,
+        reasoning: usage.reasoning,
     }
 }
 
@@ -303,7 +359,7 @@ fn tokens(usage: &Usage) -> Option<TokenCounts> {
 }
 
 /// What reads the usage out of an answer, where that says it.
-fn meter(
+pub(super) fn meter(
     source: &CostSource,
     status: StatusCode,
     headers: &HeaderMap,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Method};
 
+use super::later::Reporting;
 use super::limits::Limiting;
 use super::ownership::NamedResource;
 use super::spending::{Bill, Spending};
@@ -65,6 +66,8 @@ pub struct Trail {
     pub(super) spending: Option<Box<Spending>>,
     /// What it was charged, once that is known.
     pub(super) bill: Option<Box<Bill>>,
+    /// What is read of an answer that tells of work that goes on.
+    pub(super) reporting: Option<Box<Reporting>>,
     /// The id of the JSON-RPC request, as it is written.
     pub(super) rpc_id: Option<String>,
     /// What the request holds of what is limited.
@@ -108,6 +111,7 @@ impl Trail {
             model: None,
             spending: None,
             bill: None,
+            reporting: None,
             rpc_id: None,
             limiting: Limiting::default(),
             alert: None,
@@ -164,6 +168,11 @@ impl Trail {
     pub fn hides_usage(&self) -> bool {
         let spending = self.spending.as_deref();
         spending.is_some_and(Spending::hides)
+    }
+
+    /// What is read of an answer that tells of work that goes on.
+    pub fn reporting(&mut self) -> Option<&mut Reporting> {
+        self.reporting.as_deref_mut()
     }
 
     /// What the request was charged, once it was settled.
@@ -394,7 +403,7 @@ impl Trail {
         self.took = Some(took);
         let route = self.route.as_deref();
         let bill = self.bill.as_deref();
-        let cost = bill.map(|bill| bill.cost.to_string());
+        let cost = bill.and_then(|bill| bill.cost).map(|cost| cost.to_string());
         let model = bill.and_then(|bill| bill.model.as_deref());
         let record = RequestRecord {
             ts: self.received,

@@ -42,10 +42,10 @@ pub struct CostPolicy {
 }
 
 impl CostPolicy {
-    /// Whether a request of the route costs something itself. One that only tells of what another
-    /// began does not.
+    /// Whether a request of the route costs something itself. One that tells of what another began
+    /// does not.
     pub fn charges(&self) -> bool {
-        self.reports.is_none() || self.follow.is_some()
+        self.reports.is_none()
     }
 
     /// Whether the request body has to be read before the decision.

@@ -9,6 +9,7 @@ use super::lifetime::Lifetime;
 use super::watched::Watch;
 use crate::audit::AuditUnavailable;
 use crate::decision::{Denial, Refusal};
+use crate::pipeline::later::Report;
 use crate::pipeline::{Admission, Gate, Trail, Turn};
 
 /// Where a request stands.
@@ -164,6 +165,16 @@ impl Exchange {
         match &self.phase {
             Phase::Admitted(admission) => self.gate.settle(&mut self.trail, admission),
             Phase::Arrived => self.gate.charge(&mut self.trail, None),
+        }
+    }
+
+    /// Hears what the answer tells of work that goes on.
+    pub(super) fn hear(&mut self, reports: Option<Vec<Report>>) {
+        let gate = Arc::clone(&self.gate);
+        if let Some(reporting) = self.trail.reporting() {
+            for report in reports.iter().flatten() {
+                gate.hear(reporting, report);
+            }
         }
     }
 

@@ -184,7 +184,8 @@ fn said(
         fields.push((TRACEPARENT, trace.header_value()));
     }
     let route = admission.route();
-    let judged = route.needs_response_body() || route.mcp || trail.hides_usage();
+    let reports = route.cost.as_ref().is_some_and(|cost| !cost.charges());
+    let judged = route.needs_response_body() || route.mcp || trail.hides_usage() || reports;
     if judged || !admission.restoration().is_empty() {
         // An answer that is judged has to be readable.
         fields.push((

@@ -16,6 +16,7 @@ use super::judge::say_whole;
 use super::last_word::LastWord;
 use crate::decision::{Denial, FailureCode};
 use crate::money::NanoUsd;
+use crate::pipeline::later::Reporting;
 use crate::pipeline::{Answer, Bill};
 
 /// What the request cost, in USD.
@@ -36,10 +37,15 @@ impl Exchange {
         if let Some(spending) = self.trail_mut().spending() {
             spending.answered(status, headers);
         }
+        if let Some(reporting) = self.trail_mut().reporting() {
+            reporting.answered(status, headers);
+        }
     }
 
     /// Meters a piece of the answer as it came: what of it goes on.
     pub(super) fn meter(&mut self, piece: Bytes) -> Bytes {
+        let reports = self.trail_mut().reporting().map(|it| it.pass(&piece));
+        self.hear(reports);
         match self.trail_mut().spending() {
             Some(spending) => spending.pass(piece),
             None => piece,
@@ -48,6 +54,8 @@ impl Exchange {
 
     /// The answer came to its end: what was held back of it.
     pub(super) fn meter_end(&mut self) -> Bytes {
+        let reports = self.trail_mut().reporting().map(Reporting::end);
+        self.hear(reports);
         match self.trail_mut().spending() {
             Some(spending) => spending.end(),
             None => Bytes::new(),
@@ -82,7 +90,7 @@ impl Exchange {
         let billed = self
             .trail()
             .bill()
-            .map(|bill| (Some(bill.cost), bill.remaining));
+            .map(|bill| (bill.cost, bill.remaining));
         let held = || Some((None, self.trail_mut().spending()?.remaining()));
         let (cost, remaining) = billed.or_else(held).unwrap_or_default();
         let warning = self.trail().bill().and_then(Bill::warning);

@@ -115,7 +115,14 @@ fn work_that_could_not_be_followed_is_refused_with_the_reason() {
         ),
         (
             read("cost = { usd", "cost = { reserve_usd = \"0.10\", usd"),
-            "a request that only `reports` costs nothing itself",
+            "a request that `reports` costs nothing itself",
+        ),
+        (
+            create(
+                "ask = \"task.read\" }",
+                "ask = \"task.read\" }, reports = {}",
+            ),
+            "a route begins work (`follow`) or tells of it (`reports`), not both",
         ),
         (
             read("resource = { kind = \"task\", id = \"path:id\" }\n", ""),

@@ -45,8 +45,11 @@ pub(in crate::policy::document) fn cost_of(
     if reports.is_some() && matches!(source, CostSource::Fixed(_)) {
         refuse("`reports` reads from the answer what the work cost, and `fixed_usd` says it");
     }
-    if reports.is_some() && follow.is_none() && table.has("reserve_usd") {
-        refuse("a request that only `reports` costs nothing itself: nothing is reserved for it");
+    if reports.is_some() && table.has("reserve_usd") {
+        refuse("a request that `reports` costs nothing itself: nothing is reserved for it");
+    }
+    if reports.is_some() && follow.is_some() {
+        refuse("a route begins work (`follow`) or tells of it (`reports`), not both");
     }
     Some(CostPolicy {
         model: match (&source, model) {

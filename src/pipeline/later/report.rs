@@ -1,0 +1,276 @@
+//! Answers that tell of work that goes on: where it stands, and what it cost.
+//!
+//! The answer goes on as it came; what it says is read beside it. A document is read at its end, an
+//! event as soon as it is there. What can't be read says nothing: then somebody else will, or the
+//! time of the work is up.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode, header};
+
+use super::super::admit::is_coded;
+use super::super::ownership::{NamedResource, key};
+use super::super::spending::meter;
+use super::ledger_key;
+use crate::budget::later::Stage;
+use crate::inspect::json::{self, Limits, Scalar, Value};
+use crate::inspect::sse::Decoder;
+use crate::inspect::usage::{Meter, Usage};
+use crate::policy::{CostPolicy, Extractor, ListRule, ReportsPolicy, RoutePolicy};
+use crate::tenant::TenantId;
+
+/// Largest document, and largest event, that is looked at, in bytes.
+const LARGEST: usize = 4 * 1024 * 1024;
+
+/// What an answer tells of one thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What the ledger knows the thing by.
+    pub key: String,
+    /// Where the work stands.
+    pub stage: Stage,
+    /// What was used, where the answer says it to the end.
+    pub usage: Option<Usage>,
+}
+
+/// One answer of a route with `cost.reports`, as it passes.
+#[derive(Debug)]
+pub struct Reporting {
+    route: Arc<RoutePolicy>,
+    tenant: TenantId,
+    /// The one thing the answer is about; a list names each item's.
+    about: Option<String>,
+    reads: Reads,
+}
+
+#[derive(Debug)]
+enum Reads {
+    Nothing,
+    Document {
+        status: StatusCode,
+        headers: HeaderMap,
+        body: BytesMut,
+    },
+    Events(Box<Events>),
+}
+
+/// An answer in events: cut into them beside the meter, which is given one at a time.
+#[derive(Debug)]
+struct Events {
+    decoder: Decoder,
+    meter: Meter,
+}
+
+impl Reporting {
+    /// What is to be read of the answer to a request of this tenant that names these things; `None`
+    /// where the route's answers tell of none.
+    pub(in crate::pipeline) fn of(
+        route: &Arc<RoutePolicy>,
+        tenant: &TenantId,
+        named: &[NamedResource],
+    ) -> Option<Self> {
+        route.cost.as_ref()?.reports.as_ref()?;
+        let about = named.first().and_then(|named| named.key.as_ref());
+        Some(Self {
+            about: about.map(|key| ledger_key(tenant, key)),
+            route: Arc::clone(route),
+            tenant: tenant.clone(),
+            reads: Reads::Nothing,
+        })
+    }
+
+    /// How the route's answers say what was used.
+    pub fn cost(&self) -> Option<&CostPolicy> {
+        self.route.cost.as_ref()
+    }
+
+    /// The answer begins.
+    pub fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
+        self.reads = Reads::Nothing;
+        let Some(cost) = self.route.cost.as_ref() else {
+            return;
+        };
+        if !status.is_success() || is_coded(headers) {
+            return;
+        }
+        let meter = meter(&cost.source, status, headers, false);
+        self.reads = if let Some(meter) = meter.filter(|_| is_events(headers)) {
+            Reads::Events(Box::new(Events {
+                decoder: Decoder::new(LARGEST),
+                meter,
+            }))
+        } else {
+            Reads::Document {
+                status,
+                headers: headers.clone(),
+                body: BytesMut::new(),
+            }
+        };
+    }
+
+    /// Takes a piece of the answer; what its events tell.
+    pub fn pass(&mut self, piece: &Bytes) -> Vec<Report> {
+        match &mut self.reads {
+            Reads::Nothing => {}
+            Reads::Document { body, .. } if body.len() + piece.len() <= LARGEST => {
+                body.extend_from_slice(piece);
+            }
+            Reads::Document { .. } => self.reads = Reads::Nothing,
+            Reads::Events(events) => {
+                let Events { decoder, meter } = &mut **events;
+                let Some(rule) = rule_of(&self.route) else {
+                    return Vec::new();
+                };
+                decoder.push(piece);
+                let mut stages = Vec::new();
+                loop {
+                    match decoder.next_frame() {
+                        Ok(Some(frame)) => {
+                            // The same bytes, an event at a time: what was used is known when the
+                            // event that ends the work is.
+                            meter.push(frame.bytes());
+                            let stage = frame.data().and_then(|data| stage_in_event(rule, &data));
+                            stages.extend(stage.map(|stage| (stage, complete(meter))));
+                        }
+                        Ok(None) => break,
+                        Err(_too_large) => {
+                            self.reads = Reads::Nothing;
+                            break;
+                        }
+                    }
+                }
+                return self.about_it(stages);
+            }
+        }
+        Vec::new()
+    }
+
+    /// The answer came to its end: what it tells as a whole.
+    pub fn end(&mut self) -> Vec<Report> {
+        let Some(rule) = rule_of(&self.route) else {
+            return Vec::new();
+        };
+        match std::mem::replace(&mut self.reads, Reads::Nothing) {
+            Reads::Nothing => Vec::new(),
+            Reads::Events(mut events) => {
+                events.meter.finish();
+                let usage = complete(&events.meter);
+                let said = rule.state.is_empty() && usage.is_some();
+                self.about_it(said.then_some((Stage::Unstated, usage)))
+            }
+            Reads::Document {
+                status,
+                headers,
+                body,
+            } => {
+                let read = |document: &[u8]| {
+                    let stage = stage_in_document(rule, document)?;
+                    let source = &self.route.cost.as_ref()?.source;
+                    let mut meter = meter(source, status, &headers, false)?;
+                    meter.push(&Bytes::copy_from_slice(document));
+                    meter.finish();
+                    Some((stage, complete(&meter)))
+                };
+                match &self.route.list {
+                    Some(list) => self.in_list(list, &body, read),
+                    None => self.about_it(read(&body)),
+                }
+            }
+        }
+    }
+
+    fn about_it(&self, said: impl IntoIterator<Item = (Stage, Option<Usage>)>) -> Vec<Report> {
+        let Some(key) = &self.about else {
+            return Vec::new();
+        };
+        let reports = said.into_iter().map(|(stage, usage)| Report {
+            key: key.clone(),
+            stage,
+            usage,
+        });
+        reports.collect()
+    }
+
+    /// What each item tells. Those of other tenants are nothing that the ledger knows by these keys.
+    fn in_list(
+        &self,
+        list: &ListRule,
+        body: &[u8],
+        read: impl Fn(&[u8]) -> Option<(Stage, Option<Usage>)>,
+    ) -> Vec<Report> {
+        let (Ok(whole), Some(id)) = (Value::parse(body, &Limits::default()), &list.shape.id) else {
+            return Vec::new();
+        };
+        let path: Vec<&str> = list.shape.items.iter().map(String::as_str).collect();
+        let Ok(Some(items)) = whole.at(&path) else {
+            return Vec::new();
+        };
+        let report = |item: Value<'_>| {
+            let text = text_at(item, id)?;
+            let key = key(&self.route, &list.kind, list.form, &text).ok()?;
+            let (stage, usage) = read(item.raw().as_bytes())?;
+            Some(Report {
+                key: ledger_key(&self.tenant, &key),
+                stage,
+                usage,
+            })
+        };
+        items.elements().filter_map(report).collect()
+    }
+}
+
+fn rule_of(route: &RoutePolicy) -> Option<&ReportsPolicy> {
+    route.cost.as_ref()?.reports.as_ref()
+}
+
+fn text_at(value: Value<'_>, path: &[String]) -> Option<String> {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let found = value.at(&path).ok()??;
+    Some(found.text()?.into_owned())
+}
+
+fn complete(meter: &Meter) -> Option<Usage> {
+    let reading = meter.reading();
+    reading.complete.then_some(reading.usage)
+}
+
+fn is_events(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
+}
+
+/// Where the work stands by a document; `None` where that can't be read.
+fn stage_in_document(rule: &ReportsPolicy, document: &[u8]) -> Option<Stage> {
+    let mut states = Vec::new();
+    for place in &rule.state {
+        if let Extractor::Body(pointer) = place {
+            states.extend(states_at(pointer, document)?);
+        }
+    }
+    Some(rule.stage(&states))
+}
+
+/// Where the work stands by one event; `None` where it says nothing of that.
+fn stage_in_event(rule: &ReportsPolicy, data: &[u8]) -> Option<Stage> {
+    let mut states = Vec::new();
+    for place in &rule.state {
+        if let Extractor::Event(pointer) = place {
+            states.extend(states_at(pointer, data).unwrap_or_default());
+        }
+    }
+    (!states.is_empty()).then(|| rule.stage(&states))
+}
+
+fn states_at(pointer: &[String], document: &[u8]) -> Option<Vec<String>> {
+    let values = json::pointer_values(document, pointer, &Limits::default()).ok()?;
+    let texts = values.into_iter().filter_map(|value| match value {
+        Scalar::Text(text) | Scalar::Number(text) => Some(text),
+        Scalar::Bool(flag) => Some(flag.to_string()),
+        Scalar::Null | Scalar::Container => None,
+    });
+    Some(texts.collect())
+}
