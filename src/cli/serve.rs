@@ -30,7 +30,8 @@ use crate::ownership::{OwnershipStore, Registry};
 use crate::pipeline::{CredentialHandles, Gate, GateParts, GateSettings};
 use crate::policy::reload::{PolicyLoader, PolicyWatch, ReloadOutcome, WatchSettings};
 use crate::proxy::{
-    ExecutionPhase, ListenAddress, ListenerBounds, ServerSettings, TlsFiles, Upstreams, serve,
+    ExecutionPhase, ListenAddress, ListenerBounds, ServerSettings, TlsFiles, Upstreams, follow,
+    serve,
 };
 use crate::secret::SecretResolver;
 use crate::state::{SqliteStore, open_ledger};
@@ -67,6 +68,7 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
     resolve_names(control.handle(), Arc::clone(&assembled.upstreams));
     let settings = server_settings(&config, arguments.upgrade);
     let gate = Arc::clone(&assembled.gate);
+    control.spawn(follow(Arc::clone(&gate), Arc::clone(&assembled.upstreams)));
     let registry = Arc::clone(gate.registry());
     control.spawn(registry.keep_up(config.state.retention_days));
     super::money::keep(control.handle(), &config, &gate, &assembled.audit)?;

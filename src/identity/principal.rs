@@ -114,6 +114,11 @@ impl AuthMethod {
         Self("development".into())
     }
 
+    /// None: the gate asks by itself.
+    pub(super) fn own() -> Self {
+        Self("gate".into())
+    }
+
     /// The method as it stands in audit records.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -162,6 +167,31 @@ impl Principal {
             expires_at: None,
             routes: None,
         }
+    }
+
+    /// Who a question of the gate's own is asked for: somebody whose request began work that goes
+    /// on. `None` for what is no user id. No request is ever let in by it.
+    pub fn on_behalf_of(
+        tenant: TenantId,
+        user: &str,
+        roles: Arc<[Arc<str>]>,
+        machine: bool,
+    ) -> Option<Self> {
+        Some(Self {
+            tenant,
+            user: UserId::parse(user).ok()?,
+            kind: match machine {
+                true => PrincipalKind::Machine,
+                false => PrincipalKind::User,
+            },
+            roles,
+            scopes: Arc::from([]),
+            delegation: Delegation::default(),
+            method: AuthMethod::own(),
+            token_id: None,
+            expires_at: None,
+            routes: None,
+        })
     }
 
     /// The tenant.

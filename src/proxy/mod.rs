@@ -14,6 +14,7 @@ mod context;
 mod deliver;
 mod exchange;
 mod failures;
+mod following;
 mod forward;
 mod head_reader;
 mod hop;
@@ -35,6 +36,7 @@ mod waiting;
 mod watched;
 mod wording;
 
+pub use following::follow;
 pub use listener::ListenerBounds;
 pub use pingora::server::ExecutionPhase;
 pub use server::{ListenAddress, ServerError, ServerSettings, serve};
