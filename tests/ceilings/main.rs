@@ -26,5 +26,6 @@ mod crash;
 mod operators;
 mod failures;
 mod models;
+mod later;
 mod provider;
 mod settlement;

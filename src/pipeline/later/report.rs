@@ -109,7 +109,7 @@ impl Reporting {
         };
     }
 
-    /// Takes a piece of the answer; what its events tell.
+    /// Takes a piece of the answer; what its events tell of the end of the work.
     pub fn pass(&mut self, piece: &Bytes) -> Vec<Report> {
         match &mut self.reads {
             Reads::Nothing => {}
@@ -123,7 +123,7 @@ impl Reporting {
                     return Vec::new();
                 };
                 decoder.push(piece);
-                let mut stages = Vec::new();
+                let mut ended = None;
                 loop {
                     match decoder.next_frame() {
                         Ok(Some(frame)) => {
@@ -131,7 +131,13 @@ impl Reporting {
                             // event that ends the work is.
                             meter.push(frame.bytes());
                             let stage = frame.data().and_then(|data| stage_in_event(rule, &data));
-                            stages.extend(stage.map(|stage| (stage, complete(meter))));
+                            let end = stage.filter(|it| matches!(it, Stage::Done | Stage::Failed));
+                            if let Some(stage) = end {
+                                meter.finish();
+                                ended = Some((stage, complete(meter)));
+                                self.reads = Reads::Nothing;
+                                break;
+                            }
                         }
                         Ok(None) => break,
                         Err(_too_large) => {
@@ -140,7 +146,7 @@ impl Reporting {
                         }
                     }
                 }
-                return self.about_it(stages);
+                return self.about_it(ended);
             }
         }
         Vec::new()

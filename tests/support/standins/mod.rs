@@ -11,6 +11,7 @@ pub mod heartbit;
 pub mod langgraph;
 pub mod llm;
 pub mod openai;
+pub mod tasks;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
