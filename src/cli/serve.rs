@@ -19,7 +19,6 @@ use crate::audit::{
 };
 use crate::budget::models::settings::TenantSettings;
 use crate::budget::{Ledger, LedgerSettings};
-use crate::budget::{Ledger, LedgerSettings};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{
     AuditDurability, AuditFailure, Config, ListenAddress as ConfiguredAddress, StateLocation,

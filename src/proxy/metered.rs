@@ -87,10 +87,7 @@ impl Exchange {
 
     /// The fields that say what the request cost, where that is known, and what is left.
     fn cost_fields(&mut self) -> impl Iterator<Item = (HeaderName, HeaderValue)> + use<> {
-        let billed = self
-            .trail()
-            .bill()
-            .map(|bill| (bill.cost, bill.remaining));
+        let billed = self.trail().bill().map(|bill| (bill.cost, bill.remaining));
         let held = || Some((None, self.trail_mut().spending()?.remaining()));
         let (cost, remaining) = billed.or_else(held).unwrap_or_default();
         let warning = self.trail().bill().and_then(Bill::warning);

@@ -23,9 +23,10 @@ mod stage;
 
 mod concurrency;
 mod crash;
-mod operators;
 mod failures;
-mod models;
 mod later;
+mod models;
+mod operators;
+mod operators;
 mod provider;
 mod settlement;
