@@ -27,6 +27,7 @@ mod failures;
 mod later;
 mod models;
 mod operators;
+mod metering;
 mod operators;
 mod provider;
 mod settlement;
