@@ -194,6 +194,8 @@ fn reasoning_that_a_server_leaves_out_of_the_output_is_in_the_total() {
         r#"{"prompt_tokens":32,"completion_tokens":9,"total_tokens":135,"completion_tokens_details":{"reasoning_tokens":94}}"#,
     );
     assert_eq!(of_total.usage.output, Some(103));
+    let untold = usage(r#"{"prompt_tokens":32,"completion_tokens":9,"total_tokens":135}"#);
+    assert_eq!(untold.usage.output, Some(103));
     let without_total = usage(
         r#"{"prompt_tokens":32,"completion_tokens":9,"completion_tokens_details":{"reasoning_tokens":94}}"#,
     );
