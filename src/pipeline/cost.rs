@@ -113,7 +113,9 @@ impl Gate {
             prices: Arc::clone(&snapshot.prices),
             model,
             bound: bound.tokens,
-            streams: request.is_some_and(|bound| bound.streams),
+            streams: request.is_some_and(|bound| bound.streams)
+                // Gemini says it in the path, and its stream may be one JSON array.
+                || costing.source.target.path().ends_with(":streamGenerateContent"),
             hides_usage,
             exhausted_status: status,
             answer: None,

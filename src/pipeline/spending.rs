@@ -138,7 +138,10 @@ impl Spending {
 
     /// Whether the caller may see less of the answer than came.
     pub fn hides(&self) -> bool {
-        self.hides_usage
+        match &self.answer {
+            Some(answer) => answer.meter.as_ref().is_some_and(Meter::hides),
+            None => self.hides_usage,
+        }
     }
 
     /// Meters a piece of the answer: what of it goes on.

@@ -32,6 +32,14 @@ impl Compiler<'_> {
         }
         for (name, route) in routes() {
             let Some(cost) = &route.cost else { continue };
+            if route.reads_page_by_page() && !matches!(cost.source, CostSource::Fixed(_)) {
+                self.report.add(
+                    &name.place,
+                    ProblemKind::Conflict,
+                    "a list that is read page by page is asked for several times, so that only a \
+                     `fixed_usd` says what it costs",
+                );
+            }
             let held = cost.reserve.or(document.costs.reserve);
             let stated = matches!(cost.source, CostSource::Stated(_)) && cost.charges();
             if stated && held.is_none() {

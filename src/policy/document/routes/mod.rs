@@ -85,6 +85,12 @@ pub(in crate::policy) struct RouteEntry {
 }
 
 impl RouteEntry {
+    /// Whether its list is put together from several answers of the backend.
+    pub(in crate::policy) fn reads_page_by_page(&self) -> bool {
+        let list = self.ownership.list.as_ref();
+        list.is_some_and(|list| list.paging.is_some())
+    }
+
     /// Whether its requests are known to ask for a model.
     pub(in crate::policy) fn names_models(&self) -> bool {
         self.cost.as_ref().is_some_and(|cost| cost.model.is_some())
