@@ -311,8 +311,7 @@ pub(super) fn priced(
         return Some((cost, "stated"));
     }
     tokens(usage)?;
-    let answered = usage.model.as_deref().and_then(|it| prices.listed(it));
-    let price = answered.or_else(|| price_of(prices, asked))?;
+    let price = prices.of_answer(asked, usage.model.as_deref())?;
     Some((price.cost(usage), "usage"))
 }
 

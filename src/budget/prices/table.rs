@@ -66,6 +66,16 @@ impl PriceTable {
         self.listed(model).or(self.default.as_deref())
     }
 
+    /// The price of an answer: that of the model that gave it, where it says so, or of the one that
+    /// was asked for. What an operator says of either goes before what is built in: else a price
+    /// of one's own for `gpt-4o` would not hold for the dated name that answers give it.
+    pub fn of_answer(&self, asked: Option<&str>, answered: Option<&str>) -> Option<&Price> {
+        let names = || answered.into_iter().chain(asked);
+        let own = names().find_map(|model| self.own.find(model));
+        own.or_else(|| names().find_map(|model| self.built_in.find(model)))
+            .or(self.default.as_deref())
+    }
+
     /// The price that is listed for a model.
     pub fn listed(&self, model: &str) -> Option<&Price> {
         self.own.find(model).or_else(|| self.built_in.find(model))
@@ -302,6 +312,27 @@ mod tests {
         assert_eq!(million(table.find("gpt-4o")).as_deref(), Some("2.50"));
         assert_eq!(million(table.listed("unheard-of")), None);
         assert!(PriceTable::new(&[], &[], None).find("unheard-of").is_none());
+    }
+
+    #[test]
+    fn an_answer_is_paid_at_its_own_price_unless_the_operator_has_one_for_what_was_asked() {
+        let built_in = [listed(&["large"], "2.50"), listed(&["large-2026"], "2.00")];
+        let price = |own: &[ListedPrice], asked, answered| {
+            let table = PriceTable::new(own, &built_in, None);
+            million(table.of_answer(asked, answered))
+        };
+        let (asked, answered) = (Some("large"), Some("large-2026"));
+        assert_eq!(price(&[], asked, answered).as_deref(), Some("2.00"));
+        assert_eq!(price(&[], asked, None).as_deref(), Some("2.50"));
+        assert_eq!(
+            price(&[], asked, Some("unheard-of")).as_deref(),
+            Some("2.50")
+        );
+        assert_eq!(price(&[], None, Some("unheard-of")), None);
+        let own = [listed(&["large"], "9.00")];
+        assert_eq!(price(&own, asked, answered).as_deref(), Some("9.00"));
+        let both = [listed(&["large"], "9.00"), listed(&["*-2026"], "8.00")];
+        assert_eq!(price(&both, asked, answered).as_deref(), Some("8.00"));
     }
 
     #[test]
