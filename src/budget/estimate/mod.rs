@@ -270,9 +270,8 @@ fn count(
     let Some(value) = object.member(name)?.filter(|value| !is_null(*value)) else {
         return Ok(None);
     };
-    // `1.0`, `1e3` and `-0` are numbers that readers take for different counts, or for none.
-    let digits = value.raw().bytes().all(|byte| byte.is_ascii_digit());
-    let count = digits.then(|| value.raw().parse::<u64>().ok()).flatten();
+    // `1.0`, `1e3` and `"5"` are read as different counts, or as none: only digits are one.
+    let count = value.raw().parse::<u64>().ok();
     match count.filter(|count| *count <= most) {
         Some(count) => Ok(Some(count)),
         None => Err(EstimateFault::Value { at: name, wanted }),

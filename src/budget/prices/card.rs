@@ -195,6 +195,15 @@ mod tests {
     }
 
     #[test]
+    fn joined_lengths_cost_no_less_than_shorter_ones() {
+        let base = card(&[(10, "60.00", "225.00")]).unwrap();
+        let own = card(&[(20, "6.00", "22.50")]).unwrap();
+        let joined = own.with_lengths_of(&base);
+        assert_eq!(joined.at(11).input, "60.00".parse::<Rate>().unwrap());
+        assert_eq!(joined.at(21).input, "60.00".parse::<Rate>().unwrap());
+    }
+
+    #[test]
     fn a_card_without_a_word_on_a_length_takes_the_dearer_rates_there() {
         let base = card(&[(10, "6.00", "22.50")]).unwrap();
         let cheap = Card::of(&StatedCard::flat(rates("1.50", "99.00"))).unwrap();

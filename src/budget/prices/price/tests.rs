@@ -149,6 +149,22 @@ fn an_unknown_service_tier_costs_what_the_dearest_does() {
 }
 
 #[test]
+fn a_cheaper_tier_that_is_asked_for_lowers_no_bound() {
+    let price = held(&gpt());
+    let bound = |tier: Option<&str>| {
+        price.upper_bound(&Bound {
+            input_tokens: 1_000,
+            output_tokens: 1_000,
+            service_tier: tier.map(Into::into),
+            ..Bound::default()
+        })
+    };
+    assert_eq!(bound(Some("flex")), bound(None));
+    assert!(bound(Some("priority")) > bound(None));
+    assert_eq!(bound(Some("turbo")), bound(Some("priority")));
+}
+
+#[test]
 fn a_tier_silent_on_a_length_gives_no_discount_there() {
     let price = held(&gpt());
     let cost = |tier: &str| price.cost(&in_tier(used(300_000, 0), tier));
