@@ -33,7 +33,7 @@ fn take(usage: Option<Node<'_>>, tally: &mut Tally) -> Result<bool, Unreadable> 
     let Some(usage) = usage else {
         return Ok(false);
     };
-    let [input, written, read, apart, output, tools, tier] = usage.pick([
+    let [input, written, read, apart, output, tools, tier, speed] = usage.pick([
         "input_tokens",
         "cache_creation_input_tokens",
         "cache_read_input_tokens",
@@ -41,6 +41,7 @@ fn take(usage: Option<Node<'_>>, tally: &mut Tally) -> Result<bool, Unreadable> 
         "output_tokens",
         "server_tool_use",
         "service_tier",
+        "speed",
     ])?;
     let [mut short, mut long, mut searches] = [None; 3];
     if let Some(apart) = apart {
@@ -69,5 +70,7 @@ fn take(usage: Option<Node<'_>>, tally: &mut Tally) -> Result<bool, Unreadable> 
     };
     tally.say(usage);
     tally.name_tier(tier);
+    // Fast answers are paid as a tier of their own; at the usual speed the tier counts.
+    tally.name_tier(speed.filter(|speed| speed.text().as_deref() != Some("standard")));
     Ok(output.is_some())
 }

@@ -106,6 +106,20 @@ fn an_answer_is_read_whole() {
 }
 
 #[test]
+fn a_fast_answer_is_of_a_tier_of_its_own() {
+    let tier = |speed: &str| {
+        let body = format!(
+            r#"{{"id":"msg_1","type":"message","model":"claude-opus-4-8","content":[],"usage":{{"input_tokens":10,"output_tokens":3,"service_tier":"priority"{speed}}}}}"#
+        );
+        read(UsageFormat::Anthropic, JSON, &body).usage.service_tier
+    };
+    assert_eq!(tier(r#","speed":"fast""#).as_deref(), Some("fast"));
+    for usual in [r#","speed":"standard""#, r#","speed":null"#, ""] {
+        assert_eq!(tier(usual).as_deref(), Some("priority"), "{usual}");
+    }
+}
+
+#[test]
 fn an_error_in_the_stream_is_no_end() {
     let error = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
     let delta = delta(r#"{"output_tokens":15}"#);
