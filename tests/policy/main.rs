@@ -13,6 +13,7 @@ mod conflicts;
 mod follow;
 mod limits;
 mod models;
+mod price_commands;
 mod prices;
 mod profile_costs;
 mod profiles;
