@@ -3,7 +3,7 @@
 use std::fs;
 use std::future::Future;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fabric_gate::money::NanoUsd;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::support::gate_process::{GateBuilder, GateProcess};
 use crate::support::raw_client::{self, RawResponse};
 use crate::support::tokens::{SigningKey, claims};
-use crate::support::within;
+use crate::support::{DEADLINE, within};
 
 /// Prices that are easy to add up: 2 and 8 thousand nano-USD a token.
 pub const PRICES: &str = r#"
@@ -184,6 +184,24 @@ impl Stage {
         let records = self.audit().into_iter();
         let own = records.filter(|record| record["tenant_id"] == tenant);
         own.map(|record| cost_of(&record)).sum()
+    }
+
+    /// Waits until the audit log says that a tenant's requests and late settlements cost this.
+    pub async fn audit_adds_up_to(&self, tenant: &str, cost: NanoUsd) {
+        self.audit_adds_up_within(DEADLINE, tenant, cost).await;
+    }
+
+    /// The same, with a wait of its own.
+    pub async fn audit_adds_up_within(&self, patience: Duration, tenant: &str, cost: NanoUsd) {
+        let deadline = Instant::now() + patience;
+        while self.audited(tenant) != cost {
+            let audited = self.audited(tenant);
+            assert!(
+                Instant::now() < deadline,
+                "{audited} in the log, {cost} in the ledger"
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// `GET /v1/tenants/{id}/spend`.

@@ -83,8 +83,19 @@ class Gate:
 @contextlib.contextmanager
 def gate(profile, backend):
     """The URL of a gate, and the keys."""
-    tenants = '[[tenants]]\nid = "acme"\n[[tenants]]\nid = "globex"\n'
-    with started(profile, backend, tenants) as running_gate:
+    policy = """
+[[tenants]]
+id = "acme"
+[[tenants]]
+id = "globex"
+[[prices]]
+model = "m"
+input = "1.00"
+output = "1.00"
+context = 10000
+max_output = 1000
+"""
+    with started(profile, backend, policy) as running_gate:
         yield running_gate.url, running_gate.keys
 
 
