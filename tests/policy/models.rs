@@ -90,7 +90,7 @@ fn models_that_are_not_sound_are_refused() {
         ),
         (
             "default_temperature = 0.70",
-            "default_temperature = \"0.7\"",
+            "default_temperature = true",
             "a number is needed",
         ),
         (
@@ -136,7 +136,7 @@ fn a_default_that_may_not_be_used_is_refused() {
     assert_eq!(problems.len(), 1, "{problems:#?}");
     let (kind, line) = &problems[0];
     assert_eq!(*kind, ProblemKind::Conflict);
-    assert!(line.contains("p.toml:7:"), "{line}");
+    assert!(line.contains("p.toml:8:"), "{line}");
     assert!(
         line.contains("the `default` is `gpt-4o`, and `allow` does not have it"),
         "{line}"
