@@ -1,6 +1,5 @@
 //! The order of steps: what every request goes through before a backend hears of it.
 
-use std::borrow::Cow;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
@@ -11,8 +10,8 @@ use super::admission::{Admission, AuthorizationOut};
 use super::canonical::CanonicalTarget;
 use super::cost::Costing;
 use super::credentials::{self, Presented};
-use super::declared_tenant::TENANT_PARAMETER;
-use super::extract::{Found, Source};
+use super::declared_tenant::declared_elsewhere;
+use super::extract::Source;
 use super::generation::Generation;
 use super::later::Reporting;
 use super::limits::asks_for_stream;
@@ -22,11 +21,11 @@ use super::models::Asking;
 use super::ownership::{self, Held};
 use super::rewrite::{Rewritten, query_without_identity, rewrite};
 use super::trail::Trail;
-use super::{Call, Gate, PeerFacts, declared_tenant, identity_headers, rpc};
+use super::{Call, Gate, PeerFacts, declared_tenant, rpc};
 use crate::decision::{Denial, DenialCode, Failure, FailureCode, Refusal};
 use crate::identity::Principal;
 use crate::identity::webhook::{VerifiedDelivery, Webhook};
-use crate::inspect::{json_rpc, query};
+use crate::inspect::json_rpc;
 use crate::policy::{
     ErrorShape, PathAllowances, RouteMatch, RoutePolicy, TenantLimits, UpstreamAuthorization,
     authorize, tenant_status,
@@ -405,49 +404,6 @@ impl Gate {
             }
         }
     }
-}
-
-/// The tenants that a request names beside its credential.
-pub(super) struct Declared<'call> {
-    pub(super) values: Vec<Cow<'call, str>>,
-    pub(super) header_present: bool,
-}
-
-/// Those named by the header and the query.
-pub(super) fn declared_in_head<'call>(
-    call: &'call Call<'_>,
-    target: &'call CanonicalTarget<'_>,
-) -> Result<Declared<'call>, Denial> {
-    let header = identity_headers::declared(call.headers)?;
-    let mut values = Vec::new();
-    values.extend(header.map(|declared| Cow::Borrowed(declared.value)));
-    if let Some(text) = target.query() {
-        values.extend(query::values_of(text, TENANT_PARAMETER));
-    }
-    Ok(Declared {
-        values,
-        header_present: header.is_some_and(|declared| declared.exact),
-    })
-}
-
-fn declared_elsewhere<'call>(
-    route: &RoutePolicy,
-    source: &Source<'call, '_>,
-    trail: &mut Trail,
-) -> Result<Declared<'call>, Refusal> {
-    let mut declared = declared_in_head(source.call, source.target)
-        .inspect_err(|_| trail.declared_tenant = None)?;
-    for extractor in &route.tenant_from {
-        for value in source.values(extractor)? {
-            match value {
-                Found::Text(tenant) => declared.values.push(tenant),
-                Found::Null | Found::Container | Found::Other => {
-                    return Err(DenialCode::TenantInvalid.into());
-                }
-            }
-        }
-    }
-    Ok(declared)
 }
 
 /// A mismatch looks like nothing found where the request only reads.

@@ -3,9 +3,17 @@
 //! The credential alone says the tenant. A declaration beside it (header, query, body) can only
 //! agree or be refused: it never chooses, and there is no default.
 
+use std::borrow::Cow;
+
 use http::Method;
 
-use crate::decision::{Denial, DenialCode};
+use super::canonical::CanonicalTarget;
+use super::extract::{Found, Source};
+use super::trail::Trail;
+use super::{Call, identity_headers};
+use crate::decision::{Denial, DenialCode, Refusal};
+use crate::inspect::query;
+use crate::policy::RoutePolicy;
 use crate::tenant::{TenantGrammar, TenantId};
 
 /// The query parameter that names a tenant.
@@ -51,6 +59,50 @@ pub fn agree<'a>(
     } else {
         DenialCode::TenantMismatch
     }))
+}
+
+/// The tenants that a request names beside its credential.
+pub(super) struct Declared<'call> {
+    pub(super) values: Vec<Cow<'call, str>>,
+    pub(super) header_present: bool,
+}
+
+/// Those named by the header and the query.
+pub(super) fn declared_in_head<'call>(
+    call: &'call Call<'_>,
+    target: &'call CanonicalTarget<'_>,
+) -> Result<Declared<'call>, Denial> {
+    let header = identity_headers::declared(call.headers)?;
+    let mut values = Vec::new();
+    values.extend(header.map(|declared| Cow::Borrowed(declared.value)));
+    if let Some(text) = target.query() {
+        values.extend(query::values_of(text, TENANT_PARAMETER));
+    }
+    Ok(Declared {
+        values,
+        header_present: header.is_some_and(|declared| declared.exact),
+    })
+}
+
+/// Those, and those at the other places that the route knows.
+pub(super) fn declared_elsewhere<'call>(
+    route: &RoutePolicy,
+    source: &Source<'call, '_>,
+    trail: &mut Trail,
+) -> Result<Declared<'call>, Refusal> {
+    let mut declared = declared_in_head(source.call, source.target)
+        .inspect_err(|_| trail.declared_tenant = None)?;
+    for extractor in &route.tenant_from {
+        for value in source.values(extractor)? {
+            match value {
+                Found::Text(tenant) => declared.values.push(tenant),
+                Found::Null | Found::Container | Found::Other => {
+                    return Err(DenialCode::TenantInvalid.into());
+                }
+            }
+        }
+    }
+    Ok(declared)
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, header};
 
-use super::admit::{asks_for_upgrade, declared_in_head, is_coded};
+use super::admit::{asks_for_upgrade, is_coded};
 use super::canonical::CanonicalTarget;
+use super::declared_tenant::declared_in_head;
 use super::generation::Generation;
 use super::trail::Trail;
 use super::{Call, Gate, PeerFacts, Step, declared_tenant};
