@@ -308,7 +308,11 @@ impl Gate {
                 if let Some(body) = costed.body {
                     rewritten.body = Some(body);
                 }
+                let streams = costed.spending.streams;
                 trail.spending = Some(Box::new(costed.spending));
+                if streams {
+                    self.open_stream(trail)?;
+                }
             }
             if denied.is_empty() {
                 let reporting = Reporting::of(route, principal.tenant(), &resources);

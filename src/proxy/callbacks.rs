@@ -79,6 +79,7 @@ impl ProxyHttp for Callbacks {
         exchange: &mut Self::CTX,
     ) -> pingora::Result<()> {
         let admission = admission_of(exchange)?;
+        admission.goes_out();
         forward::prepare(request, &admission, exchange.trail(), exchange.host())
     }
 

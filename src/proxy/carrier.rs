@@ -213,6 +213,7 @@ impl Carrier {
                     return Ok(None);
                 }
                 Ok(Step::Absent(absence)) => {
+                    exchange.absent(Arc::clone(absence.admission()));
                     self.say_absent(session, exchange, &absence, captured.is_some())
                         .await?;
                     return Ok(None);

@@ -18,6 +18,9 @@ enum Phase {
     Arrived,
     /// Decided: it may go to its backend, and only with this.
     Admitted(Arc<Admission>),
+    /// Decided: what it names is not there for its caller. What a backend is asked about that, it is
+    /// asked with this.
+    Absent(Arc<Admission>),
 }
 
 /// The context of one request.
@@ -69,11 +72,16 @@ impl Exchange {
         self.phase = Phase::Admitted(admission);
     }
 
+    /// What the request names is not there for its caller.
+    pub(super) fn absent(&mut self, admission: Arc<Admission>) {
+        self.phase = Phase::Absent(admission);
+    }
+
     /// The permission to reach the backend; `None` means that there is none, whatever the reason.
     pub(super) fn admission(&self) -> Option<&Arc<Admission>> {
         match &self.phase {
             Phase::Admitted(admission) => Some(admission),
-            Phase::Arrived => None,
+            Phase::Arrived | Phase::Absent(_) => None,
         }
     }
 
@@ -111,7 +119,11 @@ impl Exchange {
     /// The gate refuses the request: what it took of what is limited by the second goes back, unless
     /// the backend may have heard of it.
     pub(super) fn give_back(&mut self, refusal: &Refusal) {
-        if self.trail.upstream_status().is_none() {
+        let sent = match &self.phase {
+            Phase::Admitted(admission) | Phase::Absent(admission) => admission.was_sent(),
+            Phase::Arrived => false,
+        };
+        if !sent {
             self.trail.give_back(refusal);
         }
     }
@@ -164,7 +176,7 @@ impl Exchange {
         self.trail.free_slots();
         match &self.phase {
             Phase::Admitted(admission) => self.gate.settle(&mut self.trail, admission),
-            Phase::Arrived => self.gate.charge(&mut self.trail, None),
+            Phase::Arrived | Phase::Absent(_) => self.gate.charge(&mut self.trail, None),
         }
     }
 
