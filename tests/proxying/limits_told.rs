@@ -69,6 +69,23 @@ path = "/line"
 serialize = { scope = "tenant", queue = 0 }
 
 [[routes]]
+name = "silent"
+upstream = "b"
+methods = ["GET"]
+path = "/silent"
+timeout_seconds = 1
+
+[[upstreams]]
+name = "gone"
+url = "http://127.0.0.1:1"
+
+[[routes]]
+name = "gone"
+upstream = "gone"
+methods = ["GET"]
+path = "/gone"
+
+[[routes]]
 name = "open"
 upstream = "b"
 methods = ["GET"]
@@ -105,7 +122,7 @@ fn forgetful(request: &Recorded) -> Answer {
         (_, target) if target.starts_with("/tasks/") => {
             Answer::json(404, "{\"error\":\"no such task\"}")
         }
-        (_, "/line") => Answer::nothing().hang(),
+        (_, "/line" | "/silent") => Answer::nothing().hang(),
         _ => Answer::json(200, "{}"),
     }
 }
@@ -239,6 +256,11 @@ async fn what_the_gate_refuses_costs_nothing_and_what_it_passes_on_does() {
         assert_eq!(refused.status, status, "{}", refused.text());
         assert_eq!(left(&refused), Some(before), "{target}");
     }
+    let unreachable = world.ask("GET", "/gone", &[], b"").await;
+    assert_eq!(
+        (unreachable.status, left(&unreachable)),
+        (502, Some(before))
+    );
     let mut first = world.client().await;
     first.send(world.request("GET", "/line", &[], b"")).await;
     backend.wait_for_requests(2).await;
@@ -246,6 +268,12 @@ async fn what_the_gate_refuses_costs_nothing_and_what_it_passes_on_does() {
     assert_eq!(refused.json()["code"], "queue_full");
     assert_eq!(left(&refused), Some(before - 1), "only the first in line");
     assert_eq!(left(&plain(&world).await), Some(before - 2));
+    let silent = world.ask("GET", "/silent", &[], b"").await;
+    assert_eq!(
+        (silent.status, left(&silent)),
+        (504, Some(before - 3)),
+        "it was asked"
+    );
 }
 
 #[tokio::test]
