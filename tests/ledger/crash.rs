@@ -118,7 +118,7 @@ fn kill_rounds(rounds: usize) {
     for round in 0..rounds {
         let mut child = start(&world);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        for line in lines.by_ref().take(20 + round * 37) {
+        for line in lines.by_ref().take(20 + round % 10 * 37) {
             told.hear(&line.unwrap());
         }
         child.kill().unwrap();
