@@ -15,6 +15,11 @@ model = "gauge-1"
 input = "2.00"
 output = "8.00"
 cache_read = "0.50"
+[[prices]]
+model = "gauge-embedding"
+input = "2.00"
+output = "0"
+max_output = 0
 [[tenants]]
 id = "acme"
 [[tenants.ceilings]]
@@ -54,7 +59,7 @@ def calls(client):
         yield f"response: {text}", text, response(text)
         yield f"response, streamed: {text}", text, response(text, stream=True)
     for text in ("embed", "embed gzip"):
-        yield f"embedding: {text}", text, lambda text=text: client.embeddings.create(model="gauge-1", input=text)
+        yield f"embedding: {text}", text, lambda text=text: client.embeddings.create(model="gauge-embedding", input=text)
 
 
 def broken(client):
