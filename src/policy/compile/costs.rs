@@ -32,7 +32,8 @@ impl Compiler<'_> {
         }
         for (name, route) in routes() {
             let Some(cost) = &route.cost else { continue };
-            if route.reads_page_by_page() && !matches!(cost.source, CostSource::Fixed(_)) {
+            let metered = cost.charges() && !matches!(cost.source, CostSource::Fixed(_));
+            if metered && route.reads_page_by_page() {
                 self.report.add(
                     &name.place,
                     ProblemKind::Conflict,
