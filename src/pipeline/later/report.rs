@@ -280,3 +280,166 @@ fn states_at(pointer: &[String], document: &[u8]) -> Option<Vec<String>> {
     });
     Some(texts.collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::money::NanoUsd;
+    use crate::ownership::{ResourceId, ResourceKey};
+    use crate::policy::{PolicyDirectory, compile};
+    use crate::secret::SecretResolver;
+
+    const ROUTES: &str = r#"
+[[upstreams]]
+name = "one"
+url = "http://127.0.0.1:9"
+
+[[routes]]
+name = "read"
+upstream = "one"
+methods = ["GET"]
+path = "/tasks/{id}"
+resource = { kind = "task", id = "path:id" }
+cost = { usd = "body:/cost", reports = { state = "body:/state", done = ["completed"], failed = ["failed"] } }
+
+[[routes]]
+name = "list"
+upstream = "one"
+methods = ["GET"]
+path = "/tasks"
+list = { kind = "task", items = "body:/tasks", id = "/id" }
+cost = { usd = "body:/cost", reports = { state = "body:/state", done = ["completed"], failed = ["failed"] } }
+
+[[routes]]
+name = "events"
+upstream = "one"
+methods = ["GET"]
+path = "/tasks/{id}/events"
+resource = { kind = "task", id = "path:id" }
+cost = { usd = "event:/cost", reports = { state = "event:/state", done = ["completed"], failed = ["failed"] } }
+"#;
+
+    const STREAM: &str = ": hello\n\ndata: {\"state\":\"running\",\"cost\":0}\r\n\r\n\
+                          data: {\"note\":\"no state\"}\n\ndata: {\"state\":\"completed\",\ndata: \"cost\":0.05}\n\n\
+                          data: {\"state\":\"running\",\"cost\":9}\n\n";
+
+    fn key(id: &str) -> ResourceKey {
+        ResourceKey::new("one".into(), "task".into(), ResourceId::exact(id).unwrap())
+    }
+
+    fn reporting(route: &str) -> Reporting {
+        let files =
+            PolicyDirectory::from_texts(Path::new("policies"), [("a.toml", ROUTES)]).unwrap();
+        let snapshot = compile(&files, &SecretResolver::with_environment([])).unwrap();
+        let routes = &snapshot.routes;
+        let route = routes.iter().find(|one| *one.name == *route).unwrap();
+        let named = NamedResource {
+            key: Some(key("t-1")),
+            kind: "task".into(),
+            text: "t-1".into(),
+            place: Extractor::Path("id".to_owned()),
+        };
+        Reporting::of(route, &"acme".parse().unwrap(), &[named]).unwrap()
+    }
+
+    /// Key, stage and cost of what an answer in these pieces tells.
+    fn told(
+        route: &str,
+        (status, kind): (u16, &'static str),
+        pieces: &[&[u8]],
+    ) -> Vec<(String, Stage, Option<u64>)> {
+        let mut reporting = reporting(route);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        reporting.answered(StatusCode::from_u16(status).unwrap(), &headers);
+        let mut reports = Vec::new();
+        for piece in pieces {
+            reports.extend(reporting.pass(&Bytes::copy_from_slice(piece)));
+        }
+        reports.extend(reporting.end());
+        let told = reports.into_iter().map(|report| {
+            let cost = report.usage.and_then(|usage| usage.cost);
+            (report.key, report.stage, cost.map(NanoUsd::nanos))
+        });
+        told.collect()
+    }
+
+    fn of_document(text: &str) -> Vec<(String, Stage, Option<u64>)> {
+        let json = (200, "application/json");
+        let (first, second) = text.as_bytes().split_at(text.len() / 2);
+        told("read", json, &[first, second])
+    }
+
+    fn one(stage: Stage, cost: Option<u64>) -> Vec<(String, Stage, Option<u64>)> {
+        vec![("acme/one/task/t-1".to_owned(), stage, cost)]
+    }
+
+    #[test]
+    fn a_document_tells_at_its_end_where_the_work_stands_and_what_it_cost() {
+        let said = of_document(r#"{"state":"completed","cost":0.05}"#);
+        assert_eq!(said, one(Stage::Done, Some(50_000_000)));
+        let said = of_document(r#"{"state":"failed","cost":null}"#);
+        assert_eq!(said, one(Stage::Failed, None));
+        let said = of_document(r#"{"state":"completed","cost":-1}"#);
+        assert_eq!(said, one(Stage::Done, None), "an absurd cost is none");
+        let said = of_document(r#"{"cost":0.05}"#);
+        assert_eq!(said, one(Stage::Running, Some(50_000_000)));
+    }
+
+    #[test]
+    fn what_can_not_be_read_for_certain_tells_nothing() {
+        for text in [
+            "",
+            "no json",
+            r#"{"state":"completed","state":"running"}"#,
+            r#"{"State":"completed","cost":0.05}"#,
+        ] {
+            assert_eq!(of_document(text), [], "{text}");
+        }
+        let whole = br#"{"state":"completed","cost":0.05}"#.as_slice();
+        for status in [404, 500, 302] {
+            assert_eq!(told("read", (status, "application/json"), &[whole]), []);
+        }
+        let blanks = vec![b' '; LARGEST];
+        assert_eq!(
+            told("read", (200, "application/json"), &[&blanks, whole]),
+            []
+        );
+    }
+
+    #[test]
+    fn each_item_of_a_list_tells_of_itself() {
+        let list =
+            br#"{"tasks":[{"id":"a","state":"completed","cost":"0.01"},{"state":"completed"},
+                       {"id":"b","state":"running","cost":0}],"total":3}"#;
+        let said = told("list", (200, "application/json"), &[list]);
+        assert_eq!(
+            said,
+            [
+                ("acme/one/task/a".to_owned(), Stage::Done, Some(10_000_000)),
+                ("acme/one/task/b".to_owned(), Stage::Running, Some(0)),
+            ]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_event_that_ends_the_work_counts_however_the_stream_is_cut(
+            cuts in proptest::collection::btree_set(0..STREAM.len(), 0..8),
+        ) {
+            let mut pieces: Vec<&[u8]> = Vec::new();
+            let mut from = 0;
+            for cut in cuts.into_iter().chain([STREAM.len()]) {
+                pieces.push(&STREAM.as_bytes()[from..cut]);
+                from = cut;
+            }
+            let said = told("events", (200, "text/event-stream; charset=utf-8"), &pieces);
+            prop_assert_eq!(said, one(Stage::Done, Some(50_000_000)));
+        }
+    }
+}
