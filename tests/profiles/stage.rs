@@ -13,6 +13,10 @@ use crate::support::transport::Address;
 /// An id that nobody ever made, as a UUID.
 pub const NEVER: &str = "6a1f2c3d-4b5e-4f60-8a7b-9c0d1e2f3a4b";
 
+/// A price for whatever is asked.
+const PRICES: &str = "[costs]\nunpriced = \"default_price\"\n\
+                      default_price = { input = \"1.00\", output = \"1.00\" }\nreserve_usd = \"0.10\"\n";
+
 /// Answers' fields that differ from one answer to the next whatever was asked.
 const VOLATILE: [&str; 2] = ["date", "x-request-id"];
 
@@ -76,6 +80,8 @@ impl Stage {
         let gate = builder
             .policy(issuer)
             .policy("[[tenants]]\nid = \"acme\"\n[[tenants]]\nid = \"globex\"\n")
+            // What these callers ask is known by no price list.
+            .policy(PRICES)
             .policy(upstream)
             .start()
             .await;
