@@ -37,7 +37,7 @@ fn policy() -> String {
 
 async fn stage() -> (RecordingBackend, Stage) {
     let backend = backend().await;
-    let stage = Stage::start(&backend.url(), &policy()).await;
+    let stage = Stage::start(backend.url(), &policy()).await;
     (backend, stage)
 }
 
@@ -294,7 +294,7 @@ async fn a_record_that_a_kill_took_is_made_good_once_and_what_was_held_is_charge
     let grace = |builder: crate::support::gate_process::GateBuilder| {
         builder.section("ledger", "crash_grace_seconds = 1")
     };
-    let mut stage = Stage::start_with(&backend.url(), &policy, grace).await;
+    let mut stage = Stage::start_with(backend.url(), &policy, grace).await;
     calls(&stage, 2).await;
     let request = stage.alice().request("POST", "/open", &[], "{}");
     let mut client = crate::support::raw_client::RawClient::connect(stage.gate.address()).await;
@@ -397,7 +397,7 @@ async fn a_passed_share_and_an_empty_ceiling_are_told_of_once_each_across_a_rest
     let policy = tenant("acme", &[warn.to_owned()]) + ROUTES + &costs;
     let key = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let secret = |builder: crate::support::gate_process::GateBuilder| builder.env("ALERTS", key);
-    let mut stage = Stage::start_with(&backend.url(), &policy, secret).await;
+    let mut stage = Stage::start_with(backend.url(), &policy, secret).await;
     let header = |answer: &RawResponse| answer.header("x-fabric-budget-warning");
     assert_eq!(header(&call(&stage).await), None);
     let warned = header(&call(&stage).await);
