@@ -147,6 +147,9 @@ impl TenantSettings {
         loop {
             tokio::time::sleep(LOOK).await;
             let refreshed = self.refresh().await;
+            if let Err(StateUnavailable::Closed) = refreshed {
+                return;
+            }
             if let (Err(error), false) = (&refreshed, fails) {
                 tracing::error!(%error, "what tenants chose for their models can't be read; the last known holds");
             }
