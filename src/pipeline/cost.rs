@@ -212,7 +212,9 @@ impl Costing<'_> {
         found.ok_or_else(|| {
             self.unknown(match model {
                 Some(model) => format!("the model `{model}` has no price"),
-                None => "the request names no model".to_owned(),
+                None => "the request names no model: it belongs into a body that is sent as \
+                         `Content-Type: application/json`"
+                    .to_owned(),
             })
         })
     }
