@@ -29,6 +29,10 @@ use crate::telemetry::warnings::decimal;
 
 use super::cost::refused;
 
+/// Bytes of text that a token is taken for while a stream goes on: what one of English has. A stream
+/// is not ended for tokens that its text need not have taken; its usage says at the end what it did.
+const BYTES_OF_A_TOKEN: u64 = 4;
+
 /// The money side of an admitted request.
 #[derive(Debug)]
 pub struct Spending {
@@ -171,24 +175,10 @@ impl Spending {
     /// # Errors
     /// Why the stream has to end: its route cuts off, and no more is to be had.
     pub fn keep_up(&mut self) -> Result<(), Denial> {
-        let meter = self.answer.as_ref().and_then(|it| it.meter.as_ref());
-        let (Some(meter), Some(bound)) = (meter, &self.bound) else {
-            return Ok(());
+        let so_far = match self.beyond_the_bound() {
+            Some(so_far) if so_far > self.reservation.amount() => so_far,
+            Some(_) | None => return Ok(()),
         };
-        let produced = meter.output_bytes();
-        if produced <= bound.output_tokens {
-            return Ok(());
-        }
-        let Some(price) = self.price() else {
-            return Ok(());
-        };
-        let so_far = price.upper_bound(&Bound {
-            output_tokens: produced,
-            ..bound.clone()
-        });
-        if so_far <= self.reservation.amount() {
-            return Ok(());
-        }
         let cuts = self.cost().is_some_and(|cost| cost.cut_off);
         // An eighth more than is needed, so that the next few pieces need not ask again.
         let wanted = so_far.plus(NanoUsd::from_nanos(so_far.nanos() / 8));
@@ -200,6 +190,21 @@ impl Spending {
             // What can't be written down counts in memory; the end settles it.
             Err(ReserveError::Unavailable(_)) => Ok(()),
         }
+    }
+
+    /// What the request has come to, where its answer is longer than the request allowed.
+    fn beyond_the_bound(&self) -> Option<NanoUsd> {
+        let meter = self.answer.as_ref()?.meter.as_ref()?;
+        let bound = self.bound.as_ref()?;
+        let produced = meter.output_bytes() / BYTES_OF_A_TOKEN;
+        if produced <= bound.output_tokens {
+            return None;
+        }
+        let so_far = Bound {
+            output_tokens: produced,
+            ..bound.clone()
+        };
+        Some(self.price()?.upper_bound(&so_far))
     }
 
     /// The price of the model that was asked for.
@@ -270,6 +275,7 @@ impl Spending {
 
     fn charge(&self, sent: bool, reading: Option<&Reading>) -> (NanoUsd, &'static str) {
         let held = self.reservation.amount();
+        let least = self.beyond_the_bound().map_or(held, |it| it.max(held));
         let Some(source) = self.cost().map(|cost| &cost.source).filter(|_| sent) else {
             return (NanoUsd::ZERO, "released");
         };
@@ -288,8 +294,8 @@ impl Spending {
             (CostSource::Usage(_), Some((cost, how))) if whole => (cost, how),
             (CostSource::Stated(_), None) if refused => (NanoUsd::ZERO, "released"),
             (CostSource::Usage(_), None) if refused || failed => (NanoUsd::ZERO, "released"),
-            (_, Some((cost, _))) => (cost.max(held), "reserved"),
-            (_, None) => (held, "reserved"),
+            (_, Some((cost, _))) => (cost.max(least), "reserved"),
+            (_, None) => (least, "reserved"),
         }
     }
 

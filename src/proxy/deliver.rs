@@ -62,6 +62,9 @@ pub(super) async fn stream_answer(
             last_word.passed(&bytes);
             let body = (!bytes.is_empty()).then(|| HttpTask::Body(Some(bytes), false));
             write(session, std::iter::once(header).chain(body).collect()).await?;
+            if let Err(denial) = exchange.keep_up() {
+                return withdraw(upstream, session, exchange, last_word, denial).await;
+            }
         }
         None => write(session, vec![header]).await?,
     }

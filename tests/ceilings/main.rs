@@ -23,6 +23,7 @@ mod stage;
 
 mod concurrency;
 mod crash;
+mod during;
 mod failures;
 mod later;
 mod metering;
