@@ -1,5 +1,5 @@
-//! The backend behind both rows: answers every request with the same kilobyte, and keeps the
-//! connection.
+//! The backend behind all rows: answers every request with the same kilobyte, or at `/stream` with
+//! the same tokens, and keeps the connection.
 //!
 //! It looks for the blank line that ends a request head and nothing else, so that it costs the
 //! machine as little as a backend can. Requests with bodies are not understood.
@@ -9,6 +9,9 @@ use std::net::SocketAddr;
 use clap::Parser;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+/// Events of a stream.
+const EVENTS: usize = 200;
 
 #[derive(Parser)]
 struct Arguments {
@@ -33,14 +36,50 @@ async fn answer_all(mut stream: TcpStream) -> std::io::Result<()> {
         "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 1024\r\n\r\n{}",
         "k".repeat(1024)
     );
+    let events = events();
     let mut head = Vec::with_capacity(16 * 1024);
     loop {
         while let Some(end) = head.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+            let streams = head.starts_with(b"GET /stream");
             head.drain(..end + 4);
-            stream.write_all(answer.as_bytes()).await?;
+            if !streams {
+                stream.write_all(answer.as_bytes()).await?;
+                continue;
+            }
+            // Each token leaves by itself, as a model's do.
+            for event in &events {
+                stream.write_all(event.as_bytes()).await?;
+                tokio::task::yield_now().await;
+            }
         }
         if stream.read_buf(&mut head).await? == 0 {
             return Ok(());
         }
     }
+}
+
+/// A stream in the words of OpenAI's chat completions, in the writes it is made of.
+fn events() -> Vec<String> {
+    let chunk = |choices: &str, usage: &str| {
+        let data = format!(
+            "data: {{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"gpt-4o\",\"choices\":[{choices}],\"usage\":{usage}}}\n\n"
+        );
+        format!("{:x}\r\n{data}\r\n", data.len())
+    };
+    let head =
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+    let token = r#"{"index":0,"delta":{"content":" token"},"finish_reason":null}"#;
+    let usage = format!(
+        r#"{{"prompt_tokens":10,"completion_tokens":{EVENTS},"total_tokens":{}}}"#,
+        EVENTS + 10
+    );
+    let mut events = vec![head.to_owned()];
+    events.extend(std::iter::repeat_with(|| chunk(token, "null")).take(EVENTS));
+    events.push(chunk(
+        r#"{"index":0,"delta":{},"finish_reason":"stop"}"#,
+        "null",
+    ));
+    events.push(chunk("", &usage));
+    events.push("e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n".to_owned());
+    events
 }
