@@ -276,7 +276,7 @@ impl Gate {
             standing: outcome.standing,
             source,
         };
-        let model = self.hold_models(&asking, &mut rewritten, trail)?;
+        let models = self.hold_models(&asking, &mut rewritten, trail)?;
         let held = match route.names_resources() {
             // Boxed, because most requests name nothing, and the future of every one would carry it.
             true => {
@@ -296,7 +296,7 @@ impl Gate {
                 route,
                 principal: &principal,
                 source,
-                model: model.as_deref(),
+                models: &models,
                 rewritten: rewritten.body.as_ref(),
                 resources: if denied.is_empty() {
                     &resources

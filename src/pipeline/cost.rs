@@ -10,7 +10,7 @@ use super::generation::Generation;
 use super::ownership::NamedResource;
 use super::spending::Spending;
 use super::trail::Trail;
-use crate::budget::estimate::{RequestBound, bound_of_request};
+use crate::budget::estimate::{RequestBound, Unbounded, bound_of_request};
 use crate::budget::ledger::{Exhausted, Request};
 use crate::budget::prices::{self, Price};
 use crate::budget::{ReserveError, Spender};
@@ -29,8 +29,8 @@ pub(super) struct Costing<'request> {
     pub(super) route: &'request Arc<RoutePolicy>,
     pub(super) principal: &'request Principal,
     pub(super) source: Source<'request, 'request>,
-    /// The model that it asks for, or is made to.
-    pub(super) model: Option<&'request str>,
+    /// Every model that it can lead to, the one that it asks for, or is made to, first.
+    pub(super) models: &'request [String],
     /// The body that goes to the backend, where it is not the one that came.
     pub(super) rewritten: Option<&'request Bytes>,
     /// The things of the caller's that the request names.
@@ -69,7 +69,8 @@ impl Gate {
             return Ok(None);
         };
         let snapshot = costing.generation.snapshot();
-        let model: Option<Arc<str>> = costing.model.map(Into::into);
+        let mut models = costing.models.iter().map(|model| Arc::from(model.as_str()));
+        let model: Option<Arc<str>> = models.next();
         let mut body = None;
         let mut hides_usage = false;
         let current = costing.rewritten.map(|bytes| &**bytes);
@@ -112,6 +113,7 @@ impl Gate {
             ceilings: Arc::clone(ceilings),
             prices: Arc::clone(&snapshot.prices),
             model,
+            others: models.collect(),
             bound: bound.tokens,
             streams: request.is_some_and(|bound| bound.streams)
                 // Gemini says it in the path, and its stream may be one JSON array.
@@ -188,10 +190,14 @@ impl Costing<'_> {
             (Err(_), Some(amount)) if model.is_none() => return Ok(opaque(amount)),
             (Err(unknown), _) => return Err(unknown),
         };
+        let others = self.models.iter().skip(1);
+        let others: Vec<&Price> = others
+            .map(|model| self.price(Some(model)))
+            .collect::<Result<_, _>>()?;
         let request = bound_of_request(format, body, elsewhere).map_err(Denial::from)?;
-        match (request.of_price(price, None), held) {
-            (Ok(tokens), _) => Ok(Bound {
-                amount: price.upper_bound(&tokens),
+        match (of_prices(&request, price, &others), held) {
+            (Ok((amount, tokens)), _) => Ok(Bound {
+                amount,
                 request: Some(request),
                 tokens: Some(tokens),
             }),
@@ -226,6 +232,21 @@ impl Costing<'_> {
         };
         denial.into()
     }
+}
+
+/// The most that a request comes to at the dearest of the prices that can apply, and its bound at
+/// the first.
+fn of_prices(
+    request: &RequestBound,
+    price: &Price,
+    others: &[&Price],
+) -> Result<(NanoUsd, prices::Bound), Unbounded> {
+    let tokens = request.of_price(price, None)?;
+    let mut amount = price.upper_bound(&tokens);
+    for other in others {
+        amount = amount.max(other.upper_bound(&request.of_price(other, None)?));
+    }
+    Ok((amount, tokens))
 }
 
 /// Whole seconds until a time, at least one.

@@ -24,7 +24,7 @@ pub(super) struct Asking<'request> {
 
 impl Gate {
     /// Refuses models that the tenant or the caller may not use, and writes into the request what it
-    /// leaves out. Answers the model it asks for.
+    /// leaves out. Answers every model it can lead to, the one it asks for first.
     ///
     /// # Errors
     /// `model_forbidden`, `role_required` where only a permit for other models lets the caller in,
@@ -34,9 +34,9 @@ impl Gate {
         asking: &Asking<'_>,
         rewritten: &mut Rewritten,
         trail: &mut Trail,
-    ) -> Result<Option<String>, Refusal> {
+    ) -> Result<Vec<String>, Refusal> {
         let Some((cost, place)) = asking.place() else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
         let snapshot = asking.generation.snapshot();
         let tenant = asking.principal.tenant();
@@ -61,8 +61,7 @@ impl Gate {
             }
             Denial::from(denied)
         })?;
-        let asked = applied.models.first().cloned();
-        trail.model = asked.as_deref().map(Into::into);
+        trail.model = applied.models.first().map(|model| model.as_str().into());
         let outcome = authorize_models(
             snapshot,
             asking.route,
@@ -77,7 +76,7 @@ impl Gate {
         if let Some(body) = applied.body {
             rewritten.body = Some(body);
         }
-        Ok(asked)
+        Ok(applied.models)
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Spending {
     pub(super) prices: Arc<PriceTable>,
     /// The model that was asked for.
     pub(super) model: Option<Arc<str>>,
+    /// The models that may answer in its place.
+    pub(super) others: Arc<[Arc<str>]>,
     /// What the request may use at most, where it bounds that itself.
     pub(super) bound: Option<Bound>,
     /// The request asks for its answer in pieces.
@@ -302,7 +304,28 @@ impl Spending {
     /// What was used costs, as far as it is known.
     fn priced(&self, usage: &Usage) -> Option<(NanoUsd, &'static str)> {
         let source = &self.cost()?.source;
-        priced(source, &self.prices, self.model.as_deref(), usage)
+        let first = priced(source, &self.prices, self.model.as_deref(), usage)?;
+        match first {
+            (cost, "usage") if !self.others.is_empty() => {
+                Some((cost.max(self.at_another(usage)), "usage"))
+            }
+            alone => Some(alone),
+        }
+    }
+
+    /// What was used costs at the list price of the model that answered; at the dearest of those that
+    /// the request leads to, where that one is not listed. A price of the operator's for the first
+    /// is none for the others.
+    fn at_another(&self, usage: &Usage) -> NanoUsd {
+        let answered = usage.model.as_deref();
+        if let Some(price) = answered.and_then(|model| self.prices.listed(model)) {
+            return price.cost(usage);
+        }
+        let prices = self.others.iter().filter_map(|it| self.prices.find(it));
+        prices
+            .map(|price| price.cost(usage))
+            .max()
+            .unwrap_or(NanoUsd::ZERO)
     }
 }
 

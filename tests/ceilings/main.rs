@@ -24,6 +24,7 @@ mod stage;
 mod concurrency;
 mod crash;
 mod during;
+mod evasion;
 mod failures;
 mod later;
 mod metering;

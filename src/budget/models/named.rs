@@ -23,6 +23,9 @@ const MODEL_NAMES: [&str; 13] = [
     "contentpolicyfallbacks",
 ];
 
+/// Members that map one model to another.
+const MAP_NAMES: [&str; 2] = ["contextwindowfallbackdict", "contentpolicyfallbackdict"];
+
 /// Members that cap the output, of any API and of those servers that read more than one.
 const CAP_NAMES: [&str; 8] = [
     "maxtokens",
@@ -93,6 +96,8 @@ impl Named {
             let is = |names: &[&str]| names.contains(&folded.as_str());
             if is(&MODEL_NAMES) {
                 self.model(value);
+            } else if is(&MAP_NAMES) {
+                value.members().for_each(|(_, inside)| self.model(inside));
             } else if is(&CAP_NAMES) {
                 if value.raw() != "null" {
                     self.caps.push((name.into_owned(), value.raw().to_owned()));
@@ -174,6 +179,7 @@ mod tests {
                 vec!["a"],
             ),
             (r#"{"extra_body":{"models":["a"]}}"#, vec!["a"]),
+            (r#"{"context_window_fallback_dict":{"a":"b"}}"#, vec!["b"]),
             (r#"{"model":null,"fallback":true}"#, vec![]),
             ("{}", vec![]),
             ("[]", vec![]),

@@ -1,0 +1,88 @@
+//! What a request says in more places than one, or in a place that not every backend reads, is held
+//! and charged as the dearest reading of it.
+
+use serde_json::{Value, json};
+
+use crate::stage::{PRICES, Stage, ceiling, cost_of, tenant, usd};
+use crate::support::recording_backend::{Answer, RecordingBackend};
+
+const CHAT: &str = "/v1/chat/completions";
+
+const ROUTES: &str = r#"
+[[routes]]
+name = "chat"
+upstream = "backend"
+methods = ["POST"]
+path = "/v1/chat/completions"
+cost = { usage = "openai" }
+
+[[routes]]
+name = "batch"
+upstream = "backend"
+methods = ["POST"]
+path = "/v1/batches"
+cost = { usage = "openai", reserve_usd = "0.0001" }
+"#;
+
+/// A provider that answers as `model`, with 10 tokens of input and 5 of output.
+async fn provider(model: &str) -> RecordingBackend {
+    let usage = json!({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15});
+    let answer = json!({"model": model, "choices": [], "usage": usage}).to_string();
+    RecordingBackend::start(move |_| Answer::json(200, &answer)).await
+}
+
+async fn stage(backend: &RecordingBackend, most: &str) -> Stage {
+    let ceilings = [ceiling("tenant", "total", most)];
+    let policy = tenant("acme", &ceilings) + ROUTES + PRICES;
+    Stage::start(backend.url(), &policy).await
+}
+
+/// A chat with `gauge-1` that says this beside it.
+fn chat(beside: &Value) -> String {
+    let mut body = json!({"model": "gauge-1", "max_tokens": 50, "messages": []});
+    for (name, value) in beside.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    body.to_string()
+}
+
+#[tokio::test]
+async fn a_fallback_is_charged_at_its_own_price_and_not_at_the_first_ones() {
+    let beside = json!({"models": ["gpt-5-pro"]});
+    for (model, cost) in [
+        ("gpt-5-pro-2025-10-06", "0.00075"),
+        ("gpt-5-pro", "0.00075"),
+        // Nobody knows which of the two it is.
+        ("another", "0.00075"),
+        ("gauge-1", "0.00006"),
+    ] {
+        let backend = provider(model).await;
+        let stage = stage(&backend, "100.00").await;
+        let answer = stage.ask(&stage.alice(), "POST", CHAT, chat(&beside)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let record = stage.records_of("chat", 1).await.remove(0);
+        assert_eq!(cost_of(&record), usd(cost), "{model}: {record}");
+        let line = stage.settled_line("acme", "tenant", "").await;
+        assert_eq!(line.spent, usd(cost), "{model}");
+    }
+}
+
+#[tokio::test]
+async fn a_dearer_fallback_that_does_not_fit_is_refused_before_the_backend_hears_of_it() {
+    let backend = provider("gauge-1").await;
+    let stage = stage(&backend, "0.004").await;
+    let ask = async |beside: Value| {
+        let answer = stage.ask(&stage.alice(), "POST", CHAT, chat(&beside)).await;
+        (answer.status, backend.requests().len())
+    };
+    for beside in [
+        json!({"models": ["gpt-5-pro"]}),
+        json!({"fallbacks": [{"model": "gpt-5-pro"}]}),
+        json!({"context_window_fallback_dict": {"gauge-1": "gpt-5-pro"}}),
+        // Nobody knows what it costs.
+        json!({"models": ["unheard-of"]}),
+    ] {
+        assert_eq!(ask(beside.clone()).await, (429, 0), "{beside}");
+    }
+    assert_eq!(ask(json!({"models": ["gauge-1"]})).await, (200, 1));
+}
