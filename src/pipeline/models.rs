@@ -61,6 +61,7 @@ impl Gate {
             }
             Denial::from(denied)
         })?;
+        asking.named_once(cost, place, &applied.models)?;
         trail.model = applied.models.first().map(|model| model.as_str().into());
         let outcome = authorize_models(
             snapshot,
@@ -102,6 +103,29 @@ impl<'request> Asking<'request> {
             }
         }
         Ok(Some(given))
+    }
+
+    /// Refuses a query that names another model than the rest of the request: servers before a provider
+    /// let `?model=` go before the body.
+    fn named_once(
+        &self,
+        cost: &CostPolicy,
+        place: &Extractor,
+        models: &[String],
+    ) -> Result<(), Denial> {
+        let in_query = Extractor::Query("model".to_owned());
+        if !matches!(cost.source, CostSource::Usage(_)) || *place == in_query {
+            return Ok(());
+        }
+        let strange = |found: &Found<'_>| match found {
+            Found::Text(text) => !models.iter().any(|model| model == text),
+            Found::Null | Found::Container | Found::Other => true,
+        };
+        if self.source.values(&in_query)?.iter().any(strange) {
+            let detail = "the query names a model that the request does not name elsewhere";
+            return Err(Denial::because(DenialCode::RequestRejected, detail));
+        }
+        Ok(())
     }
 
     /// What the request carries, as it goes to the backend. Of an agent that names its model elsewhere

@@ -86,3 +86,23 @@ async fn a_dearer_fallback_that_does_not_fit_is_refused_before_the_backend_hears
     }
     assert_eq!(ask(json!({"models": ["gauge-1"]})).await, (200, 1));
 }
+
+#[tokio::test]
+async fn a_model_in_the_query_is_none_that_the_body_does_not_name() {
+    let backend = provider("gauge-1").await;
+    let stage = stage(&backend, "100.00").await;
+    for (query, status) in [
+        ("?model=gpt-5-pro", 400),
+        ("?model=gauge-1&model=gpt-5-pro", 400),
+        ("?%6dodel=gpt-5-pro", 400),
+        ("?model=gauge-1", 200),
+        ("?api-version=1", 200),
+    ] {
+        let target = format!("{CHAT}{query}");
+        let answer = stage
+            .ask(&stage.alice(), "POST", &target, chat(&json!({})))
+            .await;
+        assert_eq!(answer.status, status, "{query}: {answer:?}");
+    }
+    assert_eq!(backend.requests().len(), 2);
+}
