@@ -155,7 +155,9 @@ impl<'request> Asking<'request> {
             let detail = "the route reads the body, so it has to come without a content coding";
             return Err(Denial::because(DenialCode::EncodingUnsupported, detail));
         }
-        Ok(match self.is_form() {
+        // Not every server asks for the type of what it reads, and no form begins like that.
+        let is_object = body.trim_ascii_start().starts_with(b"{");
+        Ok(match self.is_form() && !is_object {
             true => RequestBody::Other,
             false => RequestBody::Json(body),
         })

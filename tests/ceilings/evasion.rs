@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::stage::{PRICES, Stage, ceiling, cost_of, tenant, usd};
+use crate::support::raw_client;
 use crate::support::recording_backend::{Answer, RecordingBackend};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -105,4 +106,26 @@ async fn a_model_in_the_query_is_none_that_the_body_does_not_name() {
         assert_eq!(answer.status, status, "{query}: {answer:?}");
     }
     assert_eq!(backend.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_body_of_json_is_read_as_such_whatever_type_it_claims() {
+    let backend = provider("gauge-1").await;
+    let stage = stage(&backend, "0.002").await;
+    let authorization = stage.alice().authorization;
+    for kind in [
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/json",
+    ] {
+        let fields = [
+            ("Authorization", authorization.as_str()),
+            ("Content-Type", kind),
+        ];
+        let body = chat(&json!({"max_tokens": 5000}));
+        let request = raw_client::request("POST", "/v1/batches", &fields, body.as_bytes());
+        let answer = raw_client::exchange(stage.gate.address(), request).await;
+        assert_eq!(answer.status, 429, "{kind}: {answer:?}");
+    }
+    assert!(backend.requests().is_empty());
 }
