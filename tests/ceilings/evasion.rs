@@ -82,6 +82,9 @@ async fn a_dearer_fallback_that_does_not_fit_is_refused_before_the_backend_hears
         json!({"context_window_fallback_dict": {"gauge-1": "gpt-5-pro"}}),
         // Nobody knows what it costs.
         json!({"models": ["unheard-of"]}),
+        // Servers that read more than one place take the other one.
+        json!({"extra_body": {"max_tokens": 5000}}),
+        json!({"extra_body": {"n": 100}}),
     ] {
         assert_eq!(ask(beside.clone()).await, (429, 0), "{beside}");
     }

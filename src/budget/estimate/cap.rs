@@ -1,8 +1,12 @@
 //! The output a request caps, by the interface it is written for.
 
 use super::{EstimateFault, MAX_CHOICES, MAX_TOKENS, count, is_null};
+use crate::budget::models::{caps_named, folded};
 use crate::inspect::json::{JsonFault, Value};
 use crate::inspect::usage::UsageFormat;
+
+/// What choices are counted by, as names are folded.
+const CHOICES: [&str; 4] = ["n", "bestof", "candidatecount", "numreturnsequences"];
 
 const TOKENS: &str = "a whole number of tokens, up to 100000000";
 
@@ -54,8 +58,26 @@ impl Shape {
             }
             Self::Bedrock => bedrock(request)?,
         };
-        Ok(cap.filter(|cap| *cap > 0))
+        match cap.filter(|cap| *cap > 0) {
+            Some(cap) => Ok(Some(cap.max(most_anywhere(request)?))),
+            None => Ok(None),
+        }
     }
+}
+
+/// The largest cap that stands anywhere in the request, in any spelling: servers before a provider read
+/// what others pass over (`extra_body`, names in another case), and some let it go before the cap.
+fn most_anywhere(request: Value<'_>) -> Result<u64, EstimateFault> {
+    let mut most = 0;
+    for (_, value) in caps_named(request) {
+        let tokens = value.parse::<u64>().ok();
+        let tokens = tokens.filter(|tokens| *tokens <= MAX_TOKENS);
+        most = most.max(tokens.ok_or(EstimateFault::Value {
+            at: "max_tokens",
+            wanted: TOKENS,
+        })?);
+    }
+    Ok(most)
 }
 
 /// OpenAI reads `max_tokens` and `max_completion_tokens` beside `messages`, `max_output_tokens`
@@ -160,6 +182,18 @@ pub(super) fn choices(request: Value<'_>) -> Result<u64, EstimateFault> {
             Some(choices) => most = most.max(choices),
             None => {}
         }
+    }
+    let beside = request.members();
+    let beside = beside.filter(|(name, _)| folded(name) == "extrabody");
+    let beside = beside.flat_map(|(_, inside)| inside.members());
+    for (name, value) in request.members().chain(beside) {
+        let counts = CHOICES.contains(&folded(&name).as_str());
+        if !counts || is_null(value) {
+            continue;
+        }
+        let choices = value.raw().parse::<u64>().ok();
+        let choices = choices.filter(|choices| *choices <= MAX_CHOICES);
+        most = most.max(choices.ok_or(EstimateFault::Value { at: "n", wanted })?);
     }
     Ok(most)
 }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 pub use api::ModelApi;
 pub use apply::{Applied, ModelAt, ModelDenied, ModelRequest, RequestBody, apply};
+pub(super) use named::{caps_named, folded};
 pub use temperature::{Temperature, TemperatureError};
 
 use crate::inspect::Glob;

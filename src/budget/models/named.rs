@@ -129,6 +129,11 @@ impl Named {
     }
 }
 
+/// Names and values of the caps that a body states, in every place and spelling.
+pub(in crate::budget) fn caps_named(body: Value<'_>) -> Vec<(String, String)> {
+    Named::of(body).caps
+}
+
 /// Whether a member of this name is read as something by itself.
 fn is_known(name: &str) -> bool {
     let folded = folded(name);
@@ -137,7 +142,7 @@ fn is_known(name: &str) -> bool {
 
 /// A name as decoders fold it that take more than one spelling: Protocol Buffers' JSON mapping reads
 /// `maxOutputTokens` and `max_output_tokens` alike, others take any case.
-fn folded(name: &str) -> String {
+pub(in crate::budget) fn folded(name: &str) -> String {
     name.chars()
         .filter(|letter| !matches!(letter, '_' | '-'))
         .flat_map(char::to_lowercase)
