@@ -20,6 +20,7 @@ use std::sync::Arc;
 pub use bounding::Unbounded;
 use parts::Parts;
 
+use crate::budget::prices::is_usual_tier;
 use crate::decision::{Denial, DenialCode};
 use crate::inspect::json::{JsonFault, Limits, Value};
 use crate::inspect::usage::UsageFormat;
@@ -214,20 +215,26 @@ fn points_elsewhere(request: Value<'_>) -> Result<bool, JsonFault> {
     Ok(request.member("prompt")?.is_some_and(Value::is_object))
 }
 
+/// The tier that is asked for, under whatever name. Several at once are one that no price knows, and so
+/// cost what the dearest does; the usual ones lower nothing beside another.
 fn service_tier(request: Value<'_>) -> Result<Option<Arc<str>>, EstimateFault> {
-    if let Some(tier) = text(request, "service_tier")? {
-        return Ok(Some(tier.as_ref().into()));
-    }
+    let snake = text(request, "service_tier")?;
     let camel = request.member("serviceTier")?;
     // Bedrock has an object around it.
-    let named = match camel {
+    let camel = match camel {
         Some(tier) if tier.is_object() => text(tier, "type")?,
         _ => text(request, "serviceTier")?,
     };
-    if let Some(tier) = named {
-        return Ok(Some(tier.as_ref().into()));
-    }
-    Ok(text(request, "speed")?.map(|speed| speed.as_ref().into()))
+    let named = [snake, camel, text(request, "speed")?];
+    let (usual, mut special): (Vec<_>, Vec<_>) = named
+        .into_iter()
+        .flatten()
+        .partition(|tier| is_usual_tier(tier));
+    special.dedup();
+    Ok(match special.as_slice() {
+        [] => usual.first().map(|tier| tier.as_ref().into()),
+        several => Some(several.join(" and ").into()),
+    })
 }
 
 fn is_null(value: Value<'_>) -> bool {

@@ -350,6 +350,12 @@ fn a_tier_is_read_in_each_providers_words() {
         (r#"{"serviceTier":{"type":"flex"}}"#, Some("flex")),
         (r#"{"serviceTier":"flex"}"#, Some("flex")),
         (r#"{"speed":"fast"}"#, Some("fast")),
+        (r#"{"service_tier":"auto","speed":"fast"}"#, Some("fast")),
+        (
+            r#"{"service_tier":"flex","serviceTier":"priority"}"#,
+            Some("flex and priority"),
+        ),
+        (r#"{"service_tier":"auto"}"#, Some("auto")),
         (r#"{"service_tier":null}"#, None),
         ("{}", None),
     ] {

@@ -16,7 +16,7 @@ mod text;
 
 pub use card::{CardFault, StatedCard, StatedTier};
 pub use litellm::{ImportError, Imported, SkipReason, Skipped, import};
-pub use price::{Bound, Price, PriceFault, StatedPrice, StatedServiceTier};
+pub use price::{Bound, Price, PriceFault, StatedPrice, StatedServiceTier, is_usual_tier};
 pub use rate::{Factor, FactorError, Rate};
 pub use rates::{RateClass, StatedRates};
 pub use suspicion::{Suspicion, suspicions};

@@ -18,6 +18,13 @@ const SEARCH: NanoUsd = NanoUsd::from_nanos(50_000_000);
 /// Names under which providers serve at the rates themselves.
 const STANDARD: [&str; 5] = ["", "auto", "default", "standard", "standard_only"];
 
+/// Whether a service tier of this name is none: its requests cost the rates themselves.
+pub fn is_usual_tier(name: &str) -> bool {
+    STANDARD
+        .into_iter()
+        .any(|usual| name.eq_ignore_ascii_case(usual))
+}
+
 /// A price as stated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatedPrice {
@@ -225,7 +232,7 @@ impl Price {
         if let Some((_, tier)) = self.service_tiers.iter().find(|(name, _)| named(name)) {
             return within(tier);
         }
-        if STANDARD.into_iter().any(named) {
+        if is_usual_tier(asked) {
             return standard();
         }
         let tiers = self.service_tiers.iter();
