@@ -7,6 +7,7 @@
 //! |---|---|
 //! | never reached the backend | nothing |
 //! | was refused by it (4xx) without a word on usage | nothing |
+//! | took too long for it or for what is before it (408, 499, 504, 524) | what was held: the work may have been done |
 //! | failed there (5xx) without a word on usage | nothing where a provider is asked, what was held where an agent is: it may have paid others |
 //! | came to its end, with its usage | what that costs |
 //! | was answered, without a readable usage; broke off; was not answered in time | what was held, or what was metered if that is more |
@@ -285,8 +286,8 @@ impl Spending {
             // Sent, and never answered.
             return (held, "reserved");
         };
-        let refused = answer.status.is_client_error();
-        let failed = answer.status.is_server_error();
+        let refused = answer.status.is_client_error() && !is_late(answer.status);
+        let failed = answer.status.is_server_error() && !is_late(answer.status);
         let metered = reading.and_then(|reading| self.priced(&reading.usage));
         let whole = answer.ended && reading.is_some_and(|reading| reading.complete);
         match (source, metered) {
@@ -342,6 +343,12 @@ pub(super) fn priced(
     tokens(usage)?;
     let price = prices.of_answer(asked, usage.model.as_deref())?;
     Some((price.cost(usage), "usage"))
+}
+
+/// Whether an answer says that another took too long, who may have worked all the same: callers can
+/// bring that about by fields and members that say how long they wait.
+fn is_late(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 499 | 504 | 524)
 }
 
 fn price_of<'prices>(prices: &'prices PriceTable, model: Option<&str>) -> Option<&'prices Price> {

@@ -132,3 +132,22 @@ async fn a_body_of_json_is_read_as_such_whatever_type_it_claims() {
     }
     assert!(backend.requests().is_empty());
 }
+
+#[tokio::test]
+async fn an_answer_that_somebody_took_too_long_is_charged_what_was_held() {
+    for (status, free) in [
+        (408, false),
+        (499, false),
+        (504, false),
+        (400, true),
+        (503, true),
+    ] {
+        let backend = RecordingBackend::start(move |_| Answer::json(status, "{}")).await;
+        let stage = stage(&backend, "100.00").await;
+        let body = chat(&json!({"timeout": 0.01}));
+        let answer = stage.ask(&stage.alice(), "POST", CHAT, body).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        let line = stage.settled_line("acme", "tenant", "").await;
+        assert_eq!(line.spent.is_zero(), free, "{status}: {line:?}");
+    }
+}
