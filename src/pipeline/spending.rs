@@ -290,11 +290,12 @@ impl Spending {
         let failed = answer.status.is_server_error() && !is_late(answer.status);
         let metered = reading.and_then(|reading| self.priced(&reading.usage));
         let whole = answer.ended && reading.is_some_and(|reading| reading.complete);
+        let denies = reading.is_some_and(Reading::denies_its_text);
         match (source, metered) {
             (CostSource::Fixed(_), _) if refused => (NanoUsd::ZERO, "released"),
             (CostSource::Fixed(amount), _) => (*amount, "fixed"),
             (CostSource::Stated(_), Some((cost, how))) if whole => (cost, how),
-            (CostSource::Usage(_), Some((cost, how))) if whole => (cost, how),
+            (CostSource::Usage(_), Some((cost, how))) if whole && !denies => (cost, how),
             (CostSource::Stated(_), None) if refused => (NanoUsd::ZERO, "released"),
             (CostSource::Usage(_), None) if refused || failed => (NanoUsd::ZERO, "released"),
             (_, Some((cost, _))) => (cost.max(least), "reserved"),

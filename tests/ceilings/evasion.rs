@@ -151,3 +151,20 @@ async fn an_answer_that_somebody_took_too_long_is_charged_what_was_held() {
         assert_eq!(line.spent.is_zero(), free, "{status}: {line:?}");
     }
 }
+
+#[tokio::test]
+async fn a_usage_of_all_zeros_beside_a_text_is_charged_what_was_held() {
+    let usage = json!({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0});
+    let choices = json!([{"index": 0, "message": {"role": "assistant", "content": "Hello."}}]);
+    for (choices, free) in [(choices, false), (json!([]), true)] {
+        let answer = json!({"model": "gauge-1", "choices": choices, "usage": usage}).to_string();
+        let backend = RecordingBackend::start(move |_| Answer::json(200, &answer)).await;
+        let stage = stage(&backend, "100.00").await;
+        let answer = stage
+            .ask(&stage.alice(), "POST", CHAT, chat(&json!({})))
+            .await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let line = stage.settled_line("acme", "tenant", "").await;
+        assert_eq!(line.spent.is_zero(), free, "{line:?}");
+    }
+}

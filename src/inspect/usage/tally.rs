@@ -34,6 +34,23 @@ impl Reading {
     }
 }
 
+impl Reading {
+    /// Whether it says that nothing was used of any class, beside a text that somebody made.
+    pub fn denies_its_text(&self) -> bool {
+        let usage = &self.usage;
+        let counts = [
+            usage.input,
+            usage.cache_read,
+            usage.cache_write,
+            usage.cache_write_1h,
+            usage.audio_input,
+            usage.output,
+            usage.audio_output,
+        ];
+        self.output_bytes > 0 && counts.into_iter().flatten().all(|count| count == 0)
+    }
+}
+
 /// Why an answer could not be metered to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MeterFault {
