@@ -298,11 +298,8 @@ impl Gate {
                 source,
                 models: &models,
                 rewritten: rewritten.body.as_ref(),
-                resources: if denied.is_empty() {
-                    &resources
-                } else {
-                    &denied
-                },
+                resources: &resources,
+                denied: &denied,
             };
             if let Some(costed) = self.hold_cost(&costing, trail)? {
                 if let Some(body) = costed.body {

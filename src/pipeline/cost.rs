@@ -35,6 +35,8 @@ pub(super) struct Costing<'request> {
     pub(super) rewritten: Option<&'request Bytes>,
     /// The things of the caller's that the request names.
     pub(super) resources: &'request [NamedResource],
+    /// Those that are not the caller's.
+    pub(super) denied: &'request [NamedResource],
 }
 
 /// What was held, and what the backend gets.
@@ -127,6 +129,20 @@ impl Gate {
 }
 
 impl Costing<'_> {
+    /// What the request names at a place, if anything: what is owned, in the one spelling it is known
+    /// by. What is somebody else's is not named: how its line stands is for whoever may reach it.
+    fn name(&self, place: &Extractor, what: &str) -> Result<String, Denial> {
+        let text = self.one(place, what)?.unwrap_or_default();
+        if self.denied.iter().any(|named| named.place == *place) {
+            return Ok(String::new());
+        }
+        let owned = self.resources.iter().find(|named| named.place == *place);
+        match owned.and_then(|named| named.key.as_ref()) {
+            Some(key) => Ok(key.id().as_str().to_owned()),
+            None => Ok(text),
+        }
+    }
+
     /// The one text at a place, if there is any.
     fn one(&self, place: &Extractor, what: &str) -> Result<Option<String>, Denial> {
         let values = self.source.values(place)?;
@@ -142,14 +158,19 @@ impl Costing<'_> {
 
     fn spender(&self, cost: &CostPolicy) -> Result<Spender, Denial> {
         let session = match &cost.session {
-            Some(place) => self.one(place, "a session")?.unwrap_or_default(),
+            Some(place) => self.name(place, "a session")?,
+            None if !self.denied.is_empty() => String::new(),
             None => match self.resources.first() {
-                Some(named) => format!("{}:{}", named.kind, named.text),
-                None => String::new(),
+                Some(NamedResource {
+                    kind,
+                    key: Some(key),
+                    ..
+                }) => format!("{kind}:{}", key.id()),
+                Some(_) | None => String::new(),
             },
         };
         let agent = match &cost.agent {
-            Some(place) => self.one(place, "an agent")?.unwrap_or_default(),
+            Some(place) => self.name(place, "an agent")?,
             // The outermost actor is the one that acts (RFC 8693 section 4.1).
             None => {
                 let actors = &self.principal.delegation().actors;

@@ -21,6 +21,7 @@ mod support;
 
 mod stage;
 
+mod boundary;
 mod concurrency;
 mod crash;
 mod during;

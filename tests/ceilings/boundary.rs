@@ -1,0 +1,137 @@
+//! What one caller under a ceiling can do to another, or to the ceiling itself, by what it names, how
+//! it spells it and how long that is: nothing.
+
+use serde_json::json;
+
+use crate::stage::{Stage, ceiling, tenant, usd};
+use crate::support::raw_client::RawResponse;
+use crate::support::recording_backend::{Answer, Recorded, RecordingBackend};
+
+/// Sessions that belong to their user, turns of them, and turns that name what they please.
+const ROUTES: &str = r#"
+[[routes]]
+name = "session.create"
+upstream = "backend"
+methods = ["POST"]
+path = "/sessions"
+creates = { kind = "session", id = "body:/id", as = "uuid" }
+
+[[routes]]
+name = "session.turn"
+upstream = "backend"
+methods = ["POST"]
+path = "/sessions/{id}/turns"
+resource = { kind = "session", id = "path:id", as = "uuid", owner = "user" }
+cost = { fixed_usd = "0.10" }
+
+[[routes]]
+name = "session.turn.by_place"
+upstream = "backend"
+methods = ["PUT"]
+path = "/sessions/{id}/turns"
+resource = { kind = "session", id = "path:id", as = "uuid", owner = "user" }
+cost = { fixed_usd = "0.10", session = "path:id" }
+
+[[routes]]
+name = "turn"
+upstream = "backend"
+methods = ["POST"]
+path = "/turns"
+cost = { fixed_usd = "0.10", session = "body:/session", agent = "body:/agent" }
+
+[[routes]]
+name = "chat"
+upstream = "backend"
+methods = ["POST"]
+path = "/v1/chat/completions"
+cost = { usage = "openai" }
+
+[[prices]]
+model = "gauge-*"
+input = "2.00"
+output = "8.00"
+"#;
+
+const ID: &str = "0b9d1a6e-3f52-4c1e-9c59-1f2d3a4b5c6d";
+const OTHER: &str = "1c9d1a6e-3f52-4c1e-9c59-1f2d3a4b5c6d";
+
+fn answer(request: &Recorded) -> Answer {
+    match (&*request.method(), &*request.target()) {
+        ("POST", "/sessions") => Answer::json(201, &json!({ "id": ID }).to_string()),
+        ("GET", _) => Answer::json(404, r#"{"detail":"no such session"}"#),
+        (_, "/v1/chat/completions") => {
+            let usage = json!({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15});
+            let answer =
+                json!({"id": "c", "object": "chat.completion", "choices": [], "usage": usage});
+            Answer::json(200, &answer.to_string())
+        }
+        _ => Answer::json(200, "{}"),
+    }
+}
+
+async fn stage(ceilings: &[String]) -> (RecordingBackend, Stage) {
+    let backend = RecordingBackend::start(answer).await;
+    let policy = tenant("acme", ceilings) + ROUTES;
+    let stage = Stage::start(backend.url(), &policy).await;
+    (backend, stage)
+}
+
+/// A stage on which a session may cost three turns, and alice has one.
+async fn with_a_session() -> (RecordingBackend, Stage) {
+    let ceilings = [
+        ceiling("tenant", "total", "100.00"),
+        ceiling("session", "total", "0.30"),
+    ];
+    let (backend, stage) = stage(&ceilings).await;
+    let made = stage.ask(&stage.alice(), "POST", "/sessions", "{}").await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    (backend, stage)
+}
+
+#[tokio::test]
+async fn a_session_in_another_spelling_spends_from_the_same_ceiling() {
+    for method in ["POST", "PUT"] {
+        let (_backend, stage) = with_a_session().await;
+        let alice = stage.alice();
+        let bare = ID.replace('-', "");
+        let mut passed = 0;
+        for spelling in [ID, &ID.to_uppercase(), &bare, &bare.to_uppercase(), ID] {
+            let target = format!("/sessions/{spelling}/turns");
+            let answer = stage.ask(&alice, method, &target, "{}").await;
+            assert!([200, 429].contains(&answer.status), "{}", answer.text());
+            passed += usize::from(answer.status == 200);
+        }
+        assert_eq!(passed, 3, "{method}: turns of ten cents under thirty");
+    }
+}
+
+/// What of an answer tells anything: not its id or time.
+fn told(answer: &RawResponse) -> (u16, Option<String>, Option<String>) {
+    let field = |name| answer.header(name);
+    let left = field("x-fabric-budget-remaining-usd");
+    (answer.status, left, field("content-type"))
+}
+
+#[tokio::test]
+async fn what_a_session_has_cost_is_not_told_to_those_who_do_not_own_it() {
+    for method in ["POST", "PUT"] {
+        let (_backend, stage) = with_a_session().await;
+        let (alice, mallory) = (stage.alice(), stage.caller("acme", "mallory"));
+        let (hers, nobodys) = (
+            format!("/sessions/{ID}/turns"),
+            format!("/sessions/{OTHER}/turns"),
+        );
+        for spent in 0..3 {
+            let seen = told(&stage.ask(&mallory, method, &hers, "{}").await);
+            let invented = told(&stage.ask(&mallory, method, &nobodys, "{}").await);
+            assert_eq!(seen, invented, "{method}: after {spent} turns");
+            let answer = stage.ask(&alice, method, &hers, "{}").await;
+            assert_eq!(answer.status, 200, "her own: {}", answer.text());
+        }
+        let seen = told(&stage.ask(&mallory, method, &hers, "{}").await);
+        let invented = told(&stage.ask(&mallory, method, &nobodys, "{}").await);
+        assert_eq!(seen, invented, "{method}: when nothing is left");
+        let answer = stage.ask(&alice, method, &hers, "{}").await;
+        assert_eq!(answer.status, 429, "she is told");
+    }
+}
