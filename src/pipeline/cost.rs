@@ -20,6 +20,7 @@ use crate::identity::Principal;
 use crate::inspect::usage::UsageFormat;
 use crate::inspect::usage::request::{takes_usage_option, with_usage_asked};
 use crate::money::NanoUsd;
+use crate::ownership::MAX_ID_LENGTH;
 use crate::policy::{CostPolicy, CostSource, Extractor, RoutePolicy};
 use crate::telemetry::warnings::Warning;
 
@@ -137,9 +138,14 @@ impl Costing<'_> {
             return Ok(String::new());
         }
         let owned = self.resources.iter().find(|named| named.place == *place);
+        // A name is kept for as long as what was spent under it.
         match owned.and_then(|named| named.key.as_ref()) {
             Some(key) => Ok(key.id().as_str().to_owned()),
-            None => Ok(text),
+            None if text.len() <= MAX_ID_LENGTH => Ok(text),
+            None => Err(Denial::because(
+                DenialCode::RequestRejected,
+                format!("the name of {what} is longer than {MAX_ID_LENGTH} bytes"),
+            )),
         }
     }
 

@@ -135,3 +135,23 @@ async fn what_a_session_has_cost_is_not_told_to_those_who_do_not_own_it() {
         assert_eq!(answer.status, 429, "she is told");
     }
 }
+
+#[tokio::test]
+async fn the_name_of_a_session_or_an_agent_can_not_fill_the_ledger() {
+    let (_backend, stage) = stage(&[ceiling("tenant", "total", "100.00")]).await;
+    let alice = stage.alice();
+    for place in ["session", "agent"] {
+        for (length, status) in [(1024, 200), (1025, 400), (1_048_000, 400), (1 << 21, 400)] {
+            let body = json!({ place: "x".repeat(length) }).to_string();
+            let answer = stage.ask(&alice, "POST", "/turns", body).await;
+            assert_eq!(
+                answer.status,
+                status,
+                "{place} of {length}: {}",
+                answer.text()
+            );
+        }
+    }
+    let line = stage.settled_line("acme", "tenant", "").await;
+    assert_eq!(line.spent, usd("0.20"));
+}
