@@ -72,6 +72,11 @@ impl Gate {
             return Ok(None);
         };
         let snapshot = costing.generation.snapshot();
+        let longest = costing.models.iter().map(String::len).max();
+        if longest.is_some_and(|longest| longest > MAX_ID_LENGTH) {
+            let detail = format!("the name of a model is longer than {MAX_ID_LENGTH} bytes");
+            return Err(Denial::because(DenialCode::RequestRejected, detail).into());
+        }
         let mut models = costing.models.iter().map(|model| Arc::from(model.as_str()));
         let model: Option<Arc<str>> = models.next();
         let mut body = None;

@@ -1,7 +1,7 @@
 //! What one caller under a ceiling can do to another, or to the ceiling itself, by what it names, how
 //! it spells it and how long that is: nothing.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::stage::{Stage, ceiling, tenant, usd};
 use crate::support::raw_client::RawResponse;
@@ -53,6 +53,8 @@ output = "8.00"
 "#;
 
 const ID: &str = "0b9d1a6e-3f52-4c1e-9c59-1f2d3a4b5c6d";
+/// A model whose answers call it something longer than any record.
+const ENDLESS: &str = "gauge-endless";
 const OTHER: &str = "1c9d1a6e-3f52-4c1e-9c59-1f2d3a4b5c6d";
 
 fn answer(request: &Recorded) -> Answer {
@@ -154,4 +156,28 @@ async fn the_name_of_a_session_or_an_agent_can_not_fill_the_ledger() {
     }
     let line = stage.settled_line("acme", "tenant", "").await;
     assert_eq!(line.spent, usd("0.20"));
+}
+
+fn chat(model: &str) -> String {
+    let messages = json!([{"role": "user", "content": "Say hello."}]);
+    json!({"model": model, "max_tokens": 50, "messages": messages}).to_string()
+}
+
+#[tokio::test]
+async fn a_model_with_an_endless_name_stops_nobody() {
+    let (backend, stage) = stage(&[ceiling("tenant", "total", "100.00")]).await;
+    let alice = stage.alice();
+    let target = "/v1/chat/completions";
+    let endless = format!("gauge-{}", "x".repeat(1 << 20));
+    let asked = stage.ask(&alice, "POST", target, chat(&endless)).await;
+    assert_eq!(asked.status, 400, "{}", asked.text());
+    assert!(backend.requests().is_empty());
+    // A backend may call its model what it likes.
+    for model in [ENDLESS, "gauge-1"] {
+        let answer = stage.ask(&alice, "POST", target, chat(model)).await;
+        assert_eq!(answer.status, 200, "{model}: {}", answer.text());
+    }
+    let line = stage.settled_line("acme", "tenant", "").await;
+    assert_eq!(line.spent, usd("0.00012"));
+    stage.audit_adds_up_to("acme", line.spent).await;
 }
