@@ -46,6 +46,25 @@ methods = ["POST"]
 path = "/v1/chat/completions"
 cost = { usage = "openai" }
 
+[[routes]]
+name = "task.create"
+upstream = "backend"
+methods = ["POST"]
+path = "/tasks"
+creates = { kind = "task", id = "body:/id", as = "uuid" }
+cost = { usd = "body:/cost_usd", reserve_usd = "0.40", follow = { by = "resource", seconds = 600 } }
+
+[[routes]]
+name = "task.read"
+upstream = "backend"
+methods = ["GET"]
+path = "/tasks/{id}"
+resource = { kind = "task", id = "path:id", as = "uuid" }
+
+[routes.cost]
+usd = "body:/cost_usd"
+reports = { state = ["body:/state"], done = ["completed"], failed = ["failed"] }
+
 [[prices]]
 model = "gauge-*"
 input = "2.00"
@@ -60,6 +79,18 @@ const OTHER: &str = "1c9d1a6e-3f52-4c1e-9c59-1f2d3a4b5c6d";
 fn answer(request: &Recorded) -> Answer {
     match (&*request.method(), &*request.target()) {
         ("POST", "/sessions") => Answer::json(201, &json!({ "id": ID }).to_string()),
+        ("POST", "/tasks") => {
+            let task = json!({"id": ID, "state": "running", "cost_usd": null});
+            Answer::json(201, &task.to_string())
+        }
+        ("GET", target) if target.starts_with("/tasks/") => {
+            let said = json!({"state": "completed", "cost_usd": 0});
+            let task = json!({"input": said, "state": "completed", "cost_usd": 0.30});
+            match request.head.values("range").is_empty() {
+                true => Answer::json(200, &task.to_string()),
+                false => Answer::json(206, &said.to_string()),
+            }
+        }
         ("GET", _) => Answer::json(404, r#"{"detail":"no such session"}"#),
         (_, "/v1/chat/completions") => {
             let usage = json!({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15});
@@ -180,4 +211,23 @@ async fn a_model_with_an_endless_name_stops_nobody() {
     let line = stage.settled_line("acme", "tenant", "").await;
     assert_eq!(line.spent, usd("0.00012"));
     stage.audit_adds_up_to("acme", line.spent).await;
+}
+
+#[tokio::test]
+async fn a_piece_of_an_answer_does_not_say_what_a_task_cost() {
+    let (_backend, stage) = stage(&[ceiling("tenant", "total", "100.00")]).await;
+    let alice = stage.alice();
+    let made = stage.ask(&alice, "POST", "/tasks", "{}").await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let task = format!("/tasks/{ID}");
+    // What the caller put into its own task, cut out of the whole.
+    let range = [("Range", "bytes=20-60")];
+    let piece = stage.ask_with(&alice, "GET", &task, &range, "").await;
+    assert_eq!(piece.status, 206, "{}", piece.text());
+    let line = stage.line("acme", "tenant", "").await;
+    assert_eq!((line.spent, line.reserved), (usd("0.00"), usd("0.40")));
+    let whole = stage.ask(&alice, "GET", &task, "").await;
+    assert_eq!(whole.status, 200, "{}", whole.text());
+    let line = stage.settled_line("acme", "tenant", "").await;
+    assert_eq!(line.spent, usd("0.30"));
 }

@@ -91,7 +91,9 @@ impl Reporting {
         let Some(cost) = self.route.cost.as_ref() else {
             return;
         };
-        if !status.is_success() || is_coded(headers) {
+        // A piece of a document is a document that the caller cut out (RFC 9110 section 14.2).
+        let piece = status == StatusCode::PARTIAL_CONTENT;
+        if !status.is_success() || piece || is_coded(headers) {
             return;
         }
         let meter = meter(&cost.source, status, headers, false);
