@@ -80,7 +80,7 @@ impl Exchanger {
             Recall::Answer(answer) => {
                 let due = exchange.trail().due();
                 let waited = watching(session, self.absences.wait(key, due)).await?;
-                say(session, exchange, answer).await?;
+                say(session, exchange, absence, answer).await?;
                 self.said(exchange, &waited);
                 return Ok(());
             }
@@ -121,7 +121,7 @@ impl Exchanger {
             Method::HEAD => about.without_body(),
             _ => about,
         };
-        say(session, exchange, about).await?;
+        say(session, exchange, absence, about).await?;
         if let Some(took) = exchange.trail().kept_waiting() {
             self.absences.observe(key, took);
         }
@@ -242,7 +242,7 @@ impl Exchanger {
             Method::HEAD => answer.without_body(),
             _ => answer,
         };
-        say(session, exchange, answer).await?;
+        say(session, exchange, absence, answer).await?;
         self.said(exchange, &waited);
         Ok(())
     }
@@ -362,9 +362,29 @@ async fn watching<T>(session: &mut Session, work: impl Future<Output = T>) -> Re
     }
 }
 
+/// Whether the owner's answer would go out behind its end, when it is known what it cost.
+fn waits_for_its_end(
+    session: &Session,
+    exchange: &mut Exchange,
+    absence: &Absence,
+    answer: &ResponseHeader,
+) -> bool {
+    let (route, restoration) = (absence.route(), absence.admission().restoration());
+    let no_content = session.req_header().method == Method::HEAD || bodiless(answer.status);
+    route.needs_response_body()
+        || route.mcp
+        || restoration.wants_whole(&answer.headers)
+        || (!no_content && exchange.can_say_its_cost(&answer.headers))
+}
+
 /// Writes the answer, after its audit record was handed over: framed as one that comes from the
 /// backend is, and with the same fields.
-async fn say(session: &mut Session, exchange: &mut Exchange, answer: Answer) -> Result<(), Broken> {
+async fn say(
+    session: &mut Session,
+    exchange: &mut Exchange,
+    absence: &Absence,
+    answer: Answer,
+) -> Result<(), Broken> {
     let internal = |error: Box<Error>| Broken::Refused(failures::internal(&error));
     let mut header = ResponseHeader::build_no_case(answer.status, Some(answer.headers.len() + 2))
         .map_err(internal)?;
@@ -373,7 +393,7 @@ async fn say(session: &mut Session, exchange: &mut Exchange, answer: Answer) -> 
     }
     let mut header = forward::answer_of(&header, exchange.trail());
     // What the owner of such a thing would be told of money when it is gone.
-    if exchange.can_say_its_cost(&header.headers) {
+    if waits_for_its_end(session, exchange, absence, &header) {
         exchange.charge();
     }
     exchange.say_cost(&mut header)?;

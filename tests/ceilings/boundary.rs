@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::stage::{Stage, ceiling, tenant, usd};
-use crate::support::raw_client::RawResponse;
+use crate::support::raw_client::{RawClient, RawResponse};
 use crate::support::recording_backend::{Answer, Recorded, RecordingBackend};
 
 /// Sessions that belong to their user, turns of them, and turns that name what they please.
@@ -47,6 +47,32 @@ path = "/v1/chat/completions"
 cost = { usage = "openai" }
 
 [[routes]]
+name = "note.create"
+upstream = "backend"
+methods = ["POST"]
+path = "/notes"
+creates = { kind = "note", id = "body:/id", as = "uuid" }
+
+[[routes]]
+name = "note.read"
+upstream = "backend"
+methods = ["GET", "HEAD"]
+path = "/notes/{id}"
+resource = { kind = "note", id = "path:id", as = "uuid" }
+unknown = "pass"
+cost = { usd = "body:/cost_usd", reserve_usd = "0.10" }
+
+[[routes]]
+name = "note.copy"
+upstream = "backend"
+methods = ["POST"]
+path = "/notes/{id}/copies"
+resource = { kind = "note", id = "path:id", as = "uuid" }
+creates = { kind = "note", id = "body:/id", as = "uuid" }
+unknown = "pass"
+cost = { usd = "body:/cost_usd", reserve_usd = "0.10" }
+
+[[routes]]
 name = "task.create"
 upstream = "backend"
 methods = ["POST"]
@@ -78,7 +104,7 @@ const OTHER: &str = "1c9d1a6e-3f52-4c1e-9c59-1f2d3a4b5c6d";
 
 fn answer(request: &Recorded) -> Answer {
     match (&*request.method(), &*request.target()) {
-        ("POST", "/sessions") => Answer::json(201, &json!({ "id": ID }).to_string()),
+        ("POST", "/sessions" | "/notes") => Answer::json(201, &json!({ "id": ID }).to_string()),
         ("POST", "/tasks") => {
             let task = json!({"id": ID, "state": "running", "cost_usd": null});
             Answer::json(201, &task.to_string())
@@ -91,7 +117,14 @@ fn answer(request: &Recorded) -> Answer {
                 false => Answer::json(206, &said.to_string()),
             }
         }
-        ("GET", _) => Answer::json(404, r#"{"detail":"no such session"}"#),
+        (_, target) if target.starts_with("/notes/") => {
+            let kind = match target.ends_with("copies") || target.contains("plain") {
+                true => "text/plain",
+                false => "application/json",
+            };
+            Answer::new(404, &[("content-type", kind)], "\"no such note\"")
+        }
+        ("HEAD" | "GET", _) => Answer::json(404, r#"{"detail":"no such session"}"#),
         (_, "/v1/chat/completions") => {
             let usage = json!({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15});
             let answer =
@@ -104,7 +137,7 @@ fn answer(request: &Recorded) -> Answer {
 
 async fn stage(ceilings: &[String]) -> (RecordingBackend, Stage) {
     let backend = RecordingBackend::start(answer).await;
-    let policy = tenant("acme", ceilings) + ROUTES;
+    let policy = tenant("acme", ceilings) + &tenant("globex", &[]) + ROUTES;
     let stage = Stage::start(backend.url(), &policy).await;
     (backend, stage)
 }
@@ -230,4 +263,38 @@ async fn a_piece_of_an_answer_does_not_say_what_a_task_cost() {
     assert_eq!(whole.status, 200, "{}", whole.text());
     let line = stage.settled_line("acme", "tenant", "").await;
     assert_eq!(line.spent, usd("0.30"));
+}
+
+#[tokio::test]
+async fn what_is_left_does_not_tell_what_is_not_there_from_what_is_somebody_elses() {
+    let (_backend, stage) = stage(&[ceiling("tenant", "total", "100.00")]).await;
+    let made = stage.ask(&stage.bob(), "POST", "/notes", "{}").await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    for (method, below) in [
+        ("GET", ""),
+        ("GET", "?plain"),
+        ("HEAD", ""),
+        ("POST", "/copies"),
+    ] {
+        let mut seen = Vec::new();
+        for id in [OTHER, ID, OTHER, ID] {
+            let target = format!("/notes/{id}{below}");
+            let request = stage
+                .alice()
+                .request(method, &target, &[("Connection", "close")], "");
+            let mut client = RawClient::connect(stage.gate.address()).await;
+            client.send(request).await;
+            let answer = String::from_utf8_lossy(&client.read_to_end().await).to_lowercase();
+            assert!(answer.starts_with("http/1.1 404"), "{answer}");
+            let of_money = |line: &&str| {
+                line.starts_with("x-fabric-cost") || line.starts_with("x-fabric-budget")
+            };
+            let mut fields: Vec<String> =
+                answer.lines().filter(of_money).map(str::to_owned).collect();
+            fields.sort_unstable();
+            seen.push(fields);
+        }
+        assert_eq!(seen[0], seen[1], "{method} {below}: nobody's, and bob's");
+        assert_eq!(seen[2], seen[3], "{method} {below}: nobody's, and bob's");
+    }
 }
