@@ -127,8 +127,14 @@ fn answer(request: &Recorded) -> Answer {
         ("HEAD" | "GET", _) => Answer::json(404, r#"{"detail":"no such session"}"#),
         (_, "/v1/chat/completions") => {
             let usage = json!({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15});
+            let asked: Value = serde_json::from_slice(&request.body.content).unwrap();
+            let model = match asked["model"].as_str() {
+                Some(ENDLESS) => format!("gauge-{}", "x".repeat(1 << 20)),
+                model => model.unwrap_or_default().to_owned(),
+            };
+            let object = "chat.completion";
             let answer =
-                json!({"id": "c", "object": "chat.completion", "choices": [], "usage": usage});
+                json!({"id": "c", "object": object, "model": model, "choices": [], "usage": usage});
             Answer::json(200, &answer.to_string())
         }
         _ => Answer::json(200, "{}"),
@@ -236,7 +242,7 @@ async fn a_model_with_an_endless_name_stops_nobody() {
     let asked = stage.ask(&alice, "POST", target, chat(&endless)).await;
     assert_eq!(asked.status, 400, "{}", asked.text());
     assert!(backend.requests().is_empty());
-    // A backend may call its model what it likes.
+    // The meter takes no such name from a backend.
     for model in [ENDLESS, "gauge-1"] {
         let answer = stage.ask(&alice, "POST", target, chat(model)).await;
         assert_eq!(answer.status, 200, "{model}: {}", answer.text());

@@ -8,10 +8,6 @@ use crate::clock::Timestamp;
 use crate::money::NanoUsd;
 use crate::tenant::TenantId;
 
-/// Longest name that a charge keeps, in bytes. An answer names its model as it likes, and a record
-/// has an end: a charge that did not fit into one could never be written.
-const LONGEST_NAME: usize = 512;
-
 /// What a charge was for. Absent is not zero: `None` means that nobody said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChargeFacts {
@@ -38,8 +34,8 @@ impl ChargeFacts {
             return to.byte(0);
         }
         to.byte(1);
-        to.optional_text(self.model.as_deref().map(cut));
-        to.optional_text(self.price_revision.as_deref().map(cut));
+        to.optional_text(self.model.as_deref());
+        to.optional_text(self.price_revision.as_deref());
         for count in [
             self.input,
             self.cache_read,
@@ -66,13 +62,6 @@ impl ChargeFacts {
             _ => Err(Damage),
         }
     }
-}
-
-/// The beginning of a name, as much of it as is kept.
-fn cut(name: &str) -> &str {
-    let ends = name.char_indices().map(|(at, it)| at + it.len_utf8());
-    let end = ends.take_while(|end| *end <= LONGEST_NAME).last();
-    name.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
 /// How a reservation ended.
