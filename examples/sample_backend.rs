@@ -25,7 +25,7 @@ use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use clap::Parser;
 use futures_util::{Stream, StreamExt, stream};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -221,48 +221,69 @@ async fn task(State(backend): State<Shared>, Path(id): Path<String>) -> Response
     }
 }
 
+/// What of a request in the words of OpenAI's chat completions is looked at.
+#[derive(Deserialize)]
+struct Completion {
+    model: Value,
+    #[serde(default)]
+    messages: Vec<Said>,
+    #[serde(default)]
+    stream: bool,
+    #[serde(default)]
+    stream_options: StreamOptions,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    content: String,
+}
+
+#[derive(Default, Deserialize)]
+struct StreamOptions {
+    #[serde(default)]
+    include_usage: bool,
+}
+
 /// Answers in the words of OpenAI's chat completions, whole or in events, and counts every word
 /// for a token. It says what it used the way OpenAI does: in a stream only if asked to.
 async fn complete(body: Bytes) -> Response {
-    let request = match serde_json::from_slice::<Value>(&body) {
+    let request = match serde_json::from_slice::<Completion>(&body) {
         Ok(request) => request,
         Err(error) => return bad_request(&error),
     };
-    let words = |text: &Value| text.as_str().unwrap_or_default().split_whitespace().count();
-    let messages = request["messages"].as_array().cloned().unwrap_or_default();
-    let said: usize = messages.iter().map(|it| words(&it["content"])).sum();
+    let words = |text: &str| text.split_whitespace().count();
+    let said: usize = request.messages.iter().map(|it| words(&it.content)).sum();
     let answer = format!("You said {said} words.");
-    let spoken = answer.split_whitespace().count();
+    let spoken = words(&answer);
     let usage = json!({
         "prompt_tokens": said, "completion_tokens": spoken, "total_tokens": said + spoken,
     });
-    let base = json!({"id": "chatcmpl-1", "created": 1_700_000_000, "model": request["model"]});
-    let with = |object: &str, members: Value| {
-        let mut document = base.clone();
-        document["object"] = object.into();
-        for (name, value) in members.as_object().into_iter().flatten() {
-            document[name] = value.clone();
-        }
-        document
+    let document = |object: &str, choices: Value, usage: Option<&Value>| {
+        let mut members = serde_json::Map::new();
+        members.insert("id".to_owned(), "chatcmpl-1".into());
+        members.insert("object".to_owned(), object.into());
+        members.insert("created".to_owned(), 1_700_000_000.into());
+        members.insert("model".to_owned(), request.model.clone());
+        members.insert("choices".to_owned(), choices);
+        members.extend(usage.map(|usage| ("usage".to_owned(), usage.clone())));
+        Value::from(members)
     };
-    if request["stream"] != true {
+    if !request.stream {
         let message = json!({"role": "assistant", "content": answer});
         let choices = json!([{"index": 0, "message": message, "finish_reason": "stop"}]);
-        let members = json!({"choices": choices, "usage": usage});
-        return Json(with("chat.completion", members)).into_response();
+        return Json(document("chat.completion", choices, Some(&usage))).into_response();
     }
     let piece = |delta: Value, reason: Value| {
-        let choice = json!({"index": 0, "delta": delta, "finish_reason": reason});
-        with("chat.completion.chunk", json!({"choices": [choice]}))
+        let choices = json!([{"index": 0, "delta": delta, "finish_reason": reason}]);
+        document("chat.completion.chunk", choices, None)
     };
     let mut pieces: Vec<Value> = answer
         .split_inclusive(' ')
         .map(|word| piece(json!({"content": word}), Value::Null))
         .collect();
     pieces.push(piece(json!({}), "stop".into()));
-    if request["stream_options"]["include_usage"] == true {
-        let members = json!({"choices": [], "usage": usage});
-        pieces.push(with("chat.completion.chunk", members));
+    if request.stream_options.include_usage {
+        pieces.push(document("chat.completion.chunk", json!([]), Some(&usage)));
     }
     let texts = pieces.iter().map(Value::to_string);
     let events: Vec<_> = texts.chain(["[DONE]".to_owned()]).collect();
