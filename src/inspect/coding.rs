@@ -69,6 +69,21 @@ pub fn of(headers: &HeaderMap) -> Result<Vec<Coding>, CodingFault> {
     Ok(codings)
 }
 
+/// Whether a request takes an answer in a coding that can't be undone here (RFC 9110 section 12.5.3);
+/// `*` is any.
+pub fn takes_unknown(headers: &HeaderMap) -> bool {
+    let known = |name: &str| {
+        let known = ["", "identity", "gzip", "x-gzip", "deflate", "br", "zstd"];
+        known.into_iter().any(|it| it.eq_ignore_ascii_case(name))
+    };
+    let name = |item: &str| item.split(';').next().unwrap_or_default().trim().to_owned();
+    let mut fields = headers.get_all(header::ACCEPT_ENCODING).iter();
+    fields.any(|field| match field.to_str() {
+        Ok(items) => items.split(',').any(|item| !known(&name(item))),
+        Err(_not_ascii) => true,
+    })
+}
+
 /// Undoes `codings`, the last one first.
 ///
 /// # Errors

@@ -48,6 +48,14 @@ impl CostPolicy {
         self.reports.is_none()
     }
 
+    /// Whether what an answer says decides what its request costs.
+    pub fn is_metered(&self) -> bool {
+        match self.source {
+            CostSource::Usage(_) | CostSource::Stated(_) => true,
+            CostSource::Fixed(_) => false,
+        }
+    }
+
     /// Whether the request body has to be read before the decision.
     pub fn reads_request_body(&self) -> bool {
         let places = [&self.model, &self.session, &self.agent];

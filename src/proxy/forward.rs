@@ -12,9 +12,11 @@ use pingora::{Error, ErrorType};
 
 use super::hop;
 use crate::identity::PrincipalKind;
+use crate::inspect::coding;
 use crate::pipeline::identity_headers::{self, Fate};
 use crate::pipeline::trace_context::Trace;
 use crate::pipeline::{Admission, AuthorizationOut, Trail, shared_caches};
+use crate::policy::CostPolicy;
 
 const X_FABRIC_TENANT: HeaderName = HeaderName::from_static("x-fabric-tenant");
 const X_FABRIC_USER: HeaderName = HeaderName::from_static("x-fabric-user");
@@ -111,6 +113,12 @@ pub(super) fn compose(
     }
     for (name, value) in said(admission, trail, host)? {
         parts.headers.insert(name, value);
+    }
+    // An answer that can't be read is charged what was held, which may be less than it cost.
+    let cost = admission.route().cost.as_ref();
+    if cost.is_some_and(CostPolicy::is_metered) && coding::takes_unknown(&parts.headers) {
+        let identity = HeaderValue::from_static("identity");
+        parts.headers.insert(header::ACCEPT_ENCODING, identity);
     }
     for (name, value) in admission.header_changes().fields() {
         parts.headers.append(name.clone(), value.clone());

@@ -23,6 +23,13 @@ upstream = "backend"
 methods = ["POST"]
 path = "/v1/batches"
 cost = { usage = "openai", reserve_usd = "0.0001" }
+
+[[routes]]
+name = "agent"
+upstream = "backend"
+methods = ["POST"]
+path = "/agent"
+cost = { usd = "body:/cost_usd", reserve_usd = "0.20" }
 "#;
 
 /// A provider that answers as `model`, with 10 tokens of input and 5 of output.
@@ -167,4 +174,38 @@ async fn a_usage_of_all_zeros_beside_a_text_is_charged_what_was_held() {
         let line = stage.settled_line("acme", "tenant", "").await;
         assert_eq!(line.spent.is_zero(), free, "{line:?}");
     }
+}
+
+#[tokio::test]
+async fn no_answer_comes_in_a_coding_that_hides_what_it_cost() {
+    let backend = RecordingBackend::start(|request| {
+        let taken = request.head.value("accept-encoding").unwrap_or_default();
+        match taken.contains("compress") {
+            true => {
+                let fields = [
+                    ("content-type", "application/json"),
+                    ("content-encoding", "compress"),
+                ];
+                Answer::new(200, &fields, "in a way nobody can read")
+            }
+            false => Answer::json(200, r#"{"cost_usd":5}"#),
+        }
+    })
+    .await;
+    let stage = stage(&backend, "100.00").await;
+    for (coding, spent) in [("gzip, compress;q=0.5", "5"), ("gzip, br", "10")] {
+        let fields = [("Accept-Encoding", coding)];
+        let caller = stage.alice();
+        let answer = stage
+            .ask_with(&caller, "POST", "/agent", &fields, "{}")
+            .await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let line = stage.settled_line("acme", "tenant", "").await;
+        assert_eq!(line.spent, usd(spent), "{coding}");
+    }
+    let last = backend.requests().pop().unwrap();
+    assert_eq!(
+        last.head.value("accept-encoding").as_deref(),
+        Some("gzip, br")
+    );
 }
