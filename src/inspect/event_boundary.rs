@@ -28,21 +28,39 @@ enum Line {
 impl EventBoundary {
     /// Reads on.
     pub fn push(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            let second_half = self.after_cr && *byte == b'\n';
-            self.after_cr = *byte == b'\r';
-            match (byte, self.line) {
-                (b'\n', _) if second_half => {}
-                (b'\r' | b'\n', Line::Empty) => self.begun = false,
-                (b'\r' | b'\n', Line::Comment) => self.line = Line::Empty,
-                (b'\r' | b'\n', Line::Field) => {
-                    self.begun = true;
-                    self.line = Line::Empty;
+        let mut rest = bytes;
+        while let Some((byte, behind)) = rest.split_first() {
+            let ends = matches!(byte, b'\r' | b'\n');
+            rest = match self.line {
+                Line::Comment | Line::Field if !ends => {
+                    // Behind its first byte a line says nothing before its end.
+                    self.after_cr = false;
+                    let end = memchr::memchr2(b'\r', b'\n', rest).unwrap_or(rest.len());
+                    rest.get(end..).unwrap_or_default()
                 }
-                (b':', Line::Empty) => self.line = Line::Comment,
-                (_, Line::Empty) => self.line = Line::Field,
-                (_, Line::Comment | Line::Field) => {}
+                Line::Empty | Line::Comment | Line::Field => {
+                    self.read(*byte);
+                    behind
+                }
+            };
+        }
+    }
+
+    /// Reads the first byte of a line, or its end.
+    fn read(&mut self, byte: u8) {
+        let second_half = self.after_cr && byte == b'\n';
+        self.after_cr = byte == b'\r';
+        match (byte, self.line) {
+            (b'\n', _) if second_half => {}
+            (b'\r' | b'\n', Line::Empty) => self.begun = false,
+            (b'\r' | b'\n', Line::Comment) => self.line = Line::Empty,
+            (b'\r' | b'\n', Line::Field) => {
+                self.begun = true;
+                self.line = Line::Empty;
             }
+            (b':', Line::Empty) => self.line = Line::Comment,
+            (_, Line::Empty) => self.line = Line::Field,
+            (_, Line::Comment | Line::Field) => {}
         }
     }
 
