@@ -26,6 +26,7 @@ pub mod config;
 pub mod decision;
 pub mod identity;
 pub mod inspect;
+pub mod memory;
 pub mod money;
 pub mod ownership;
 pub mod pipeline;

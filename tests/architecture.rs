@@ -17,7 +17,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Module and the modules it may import besides itself.
-const ARROWS: [(&str, &[&str]); 19] = [
+const ARROWS: [(&str, &[&str]); 20] = [
     ("clock", &[]),
     ("tenant", &[]),
     ("decision", &[]),
@@ -26,6 +26,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("inspect", &["decision", "money"]),
     ("identity", &["clock", "decision", "tenant"]),
     ("audit", &["clock", "decision", "identity", "tenant"]),
+    ("memory", &["clock", "identity", "tenant"]),
     (
         "telemetry",
         &["audit", "budget", "clock", "identity", "money", "tenant"],

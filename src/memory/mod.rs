@@ -1,0 +1,37 @@
+//! The memories of agents: whose they are, what they hold, how they are found.
+//!
+//! Everything is kept as one kind of record, an [`Entry`], in one of three [`Area`]s: memories, the
+//! items of a LangGraph store, and files. An entry belongs to one [`Namespace`], a user's own or the
+//! tenant's shared one. Only a [`Caller`] names namespaces, and only a verified
+//! [`Principal`](crate::identity::Principal) becomes a caller; every method of a [`MemoryStore`]
+//! takes what a caller may read ([`Reach`]), write ([`Writable`]) or erase. So a query that forgot
+//! its scope is one that can't be written.
+//!
+//! Two stores keep entries, one with an SQLite database for each tenant and one in PostgreSQL with
+//! row-level security; one behavioural suite runs on both. This module knows no HTTP.
+
+mod caller;
+mod change;
+mod embedding;
+mod entry;
+mod fields;
+mod filter;
+mod page;
+mod service;
+mod store;
+
+pub use caller::{
+    Caller, Namespace, Owner, Reach, RoleRequired, Rules, Scope, TenantErasure, TenantScope,
+    UserErasure, Writable,
+};
+pub use change::{Change, Expected, Outcome, PruneRule};
+pub use embedding::{Embedding, EmbeddingError, MAX_DIMENSIONS};
+pub use entry::{Address, Area, Entry, EntryId, EntryIdError, Version};
+pub use fields::{Confidentiality, Fields, Importance, MemoryType};
+pub use filter::{Comparison, Condition, Filter, PathFilter};
+pub use page::{Order, Page, Position};
+pub use service::{Bounds, Memory, MemoryError};
+pub use store::{
+    Erased, MemoryStore, NamespaceUse, Partition, Quotas, Scored, StoreError, StoreErrorKind,
+    WriteError, WriteErrorKind,
+};
