@@ -146,7 +146,7 @@ const CONFINED: [(&str, &[&str]); 7] = [
     ("clap", &["cli"]),
     ("prometheus", &["telemetry"]),
     ("notify", &["policy"]),
-    ("rusqlite", &["state"]),
+    ("rusqlite", &["memory", "state"]),
 ];
 
 /// One line that names another module or crate.

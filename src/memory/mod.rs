@@ -17,6 +17,7 @@ mod entry;
 mod fields;
 mod filter;
 mod page;
+pub mod search;
 mod service;
 mod store;
 

@@ -78,8 +78,8 @@ pub trait MemoryStore: fmt::Debug + Send + Sync {
     ) -> Result<Option<Vec<Version>>, StoreError>;
 
     /// The `limit` best entries that fit and hold at least one of the terms
-    /// (`search::terms::query_terms`), with their BM25 scores, best first, equal scores by id. The
-    /// statistics are those of each entry's own namespace alone.
+    /// (`search::terms::query_terms`), with their scores (`search::bm25::Scorer::score`), best
+    /// first, equal scores by id. The statistics are those of each entry's own namespace alone.
     ///
     /// # Errors
     /// The store can't say.
