@@ -118,32 +118,32 @@ impl fmt::Display for Problem {
 
 /// The text of one file, kept so that an offset can be told as line and column.
 #[derive(Debug)]
-pub(super) struct SourceText {
+pub(crate) struct SourceText {
     /// Path as it is shown.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// Content.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 impl SourceText {
     /// Line and column of a byte offset.
-    pub(super) fn position(&self, offset: usize) -> Position {
+    pub(crate) fn position(&self, offset: usize) -> Position {
         Position::of(&self.text, offset)
     }
 }
 
 /// Where something stands: file, offset, section and key.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) source: Arc<SourceText>,
-    pub(super) offset: usize,
-    pub(super) section: Arc<str>,
-    pub(super) key: &'static str,
+pub(crate) struct Place {
+    pub(crate) source: Arc<SourceText>,
+    pub(crate) offset: usize,
+    pub(crate) section: Arc<str>,
+    pub(crate) key: &'static str,
 }
 
 impl Place {
     /// `file:line` for naming a second place inside a message.
-    pub(super) fn short(&self) -> String {
+    pub(crate) fn short(&self) -> String {
         let position = self.source.position(self.offset);
         format!("{}:{}", self.source.path, position.line)
     }
@@ -151,14 +151,14 @@ impl Place {
 
 /// A value together with where it was written.
 #[derive(Clone, Debug)]
-pub(super) struct Located<T> {
-    pub(super) value: T,
-    pub(super) place: Place,
+pub(crate) struct Located<T> {
+    pub(crate) value: T,
+    pub(crate) place: Place,
 }
 
 impl<T> Located<T> {
     /// The same place with another value.
-    pub(super) fn with<U>(&self, value: U) -> Located<U> {
+    pub(crate) fn with<U>(&self, value: U) -> Located<U> {
         Located {
             value,
             place: self.place.clone(),
@@ -172,19 +172,19 @@ const MAX_PROBLEMS: usize = 500;
 
 /// Every problem met so far. Behind cells, because readers of nested tables share it.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub(crate) struct Report {
     problems: RefCell<Vec<Problem>>,
     untold: Cell<usize>,
 }
 
 impl Report {
     /// Adds a problem at a place.
-    pub(super) fn add(&self, place: &Place, kind: ProblemKind, message: impl Into<String>) {
+    pub(crate) fn add(&self, place: &Place, kind: ProblemKind, message: impl Into<String>) {
         self.add_suggesting(place, kind, message, None);
     }
 
     /// Adds a problem at a place, with what was probably meant.
-    pub(super) fn add_suggesting(
+    pub(crate) fn add_suggesting(
         &self,
         place: &Place,
         kind: ProblemKind,
@@ -211,12 +211,12 @@ impl Report {
     }
 
     /// Whether nothing was added.
-    pub(super) fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         self.problems.borrow().is_empty()
     }
 
     /// Everything, by file and position, and how many more there are at the end.
-    pub(super) fn into_problems(self) -> Vec<Problem> {
+    pub(crate) fn into_problems(self) -> Vec<Problem> {
         let mut problems = self.problems.into_inner();
         let untold = self.untold.get();
         problems
@@ -233,7 +233,7 @@ impl Report {
 
 /// The candidate that was probably meant by `word`: one at most a third of its letters away by
 /// insertions, deletions, replacements and swaps of neighbours, or `word` with a unit after it.
-pub(super) fn closest<'c>(
+pub(crate) fn closest<'c>(
     word: &str,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {

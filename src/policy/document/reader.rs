@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::policy::problem::{Located, Place, ProblemKind, Report, SourceText, closest};
 
 /// One table of one file, being read.
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     report: &'a Report,
     table: &'a DeTable<'a>,
     place: Place,
@@ -26,7 +26,7 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// The fields of a table that stands at `offset` and is called `section` in messages.
-    pub(super) fn new(
+    pub(crate) fn new(
         report: &'a Report,
         table: &'a DeTable<'a>,
         source: &Arc<SourceText>,
@@ -49,22 +49,22 @@ impl<'a> Fields<'a> {
     }
 
     /// Where the table stands.
-    pub(super) fn place(&self) -> &Place {
+    pub(crate) fn place(&self) -> &Place {
         &self.place
     }
 
     /// Where problems go.
-    pub(super) fn report(&self) -> &'a Report {
+    pub(crate) fn report(&self) -> &'a Report {
         self.report
     }
 
     /// Whether the key is there, whatever its value.
-    pub(super) fn has(&self, key: &'static str) -> bool {
+    pub(crate) fn has(&self, key: &'static str) -> bool {
         self.find(key).is_some()
     }
 
     /// Reports the key when it is not there.
-    pub(super) fn require(&self, key: &'static str) {
+    pub(crate) fn require(&self, key: &'static str) {
         if !self.has(key) {
             let message = format!("the key `{key}` is missing");
             self.report.add(&self.place, ProblemKind::Missing, message);
@@ -72,7 +72,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Reports a key that belongs to the format and that this version can't honour.
-    pub(super) fn not_yet(&self, key: &'static str) {
+    pub(crate) fn not_yet(&self, key: &'static str) {
         if let Some(found) = self.find(key) {
             self.report.add(
                 &found.place,
@@ -83,12 +83,12 @@ impl<'a> Fields<'a> {
     }
 
     /// A text.
-    pub(super) fn text(&self, key: &'static str) -> Option<Located<&'a str>> {
+    pub(crate) fn text(&self, key: &'static str) -> Option<Located<&'a str>> {
         self.as_text(self.find(key)?)
     }
 
     /// A text that means something.
-    pub(super) fn parsed<T, E: Display>(
+    pub(crate) fn parsed<T, E: Display>(
         &self,
         key: &'static str,
         parse: impl FnOnce(&str) -> Result<T, E>,
@@ -97,7 +97,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A text out of a closed set.
-    pub(super) fn choice<T: Copy>(
+    pub(crate) fn choice<T: Copy>(
         &self,
         key: &'static str,
         choices: &[(&'static str, T)],
@@ -106,7 +106,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A list of texts; `None` when the key is absent.
-    pub(super) fn texts(&self, key: &'static str) -> Option<Vec<Located<&'a str>>> {
+    pub(crate) fn texts(&self, key: &'static str) -> Option<Vec<Located<&'a str>>> {
         let found = self.find(key)?;
         let DeValue::Array(items) = found.value else {
             self.wrong_type(&found, "a list of texts");
@@ -125,7 +125,7 @@ impl<'a> Fields<'a> {
 
     /// A list of texts that mean something. An empty list is reported: as a condition it could
     /// never hold, and as a grant it would not say whether nobody or everybody is meant.
-    pub(super) fn some_parsed<T, E: Display>(
+    pub(crate) fn some_parsed<T, E: Display>(
         &self,
         key: &'static str,
         parse: impl Fn(&str) -> Result<T, E>,
@@ -144,7 +144,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A list of texts that mean something; absent is empty.
-    pub(super) fn all_parsed<T, E: Display>(
+    pub(crate) fn all_parsed<T, E: Display>(
         &self,
         key: &'static str,
         parse: impl Fn(&str) -> Result<T, E>,
@@ -154,7 +154,7 @@ impl<'a> Fields<'a> {
     }
 
     /// One text or a list of them; absent is empty.
-    pub(super) fn one_or_more(&self, key: &'static str) -> Vec<Located<&'a str>> {
+    pub(crate) fn one_or_more(&self, key: &'static str) -> Vec<Located<&'a str>> {
         match self.find(key) {
             Some(Located {
                 value: DeValue::Array(_),
@@ -166,7 +166,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Yes or no.
-    pub(super) fn flag(&self, key: &'static str, default: bool) -> bool {
+    pub(crate) fn flag(&self, key: &'static str, default: bool) -> bool {
         match self.find(key) {
             Some(Located {
                 value: DeValue::Boolean(flag),
@@ -181,7 +181,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A whole number within `range`.
-    pub(super) fn integer(&self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+    pub(crate) fn integer(&self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
         let found = self.find(key)?;
         let DeValue::Integer(integer) = found.value else {
             self.wrong_type(&found, "a whole number");
@@ -202,7 +202,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A whole number out of a short list.
-    pub(super) fn integer_of(&self, key: &'static str, choices: &[u16]) -> Option<u16> {
+    pub(crate) fn integer_of(&self, key: &'static str, choices: &[u16]) -> Option<u16> {
         let found = self.find(key)?;
         let number = match found.value {
             DeValue::Integer(integer) => u16::from_str_radix(integer.as_str(), integer.radix()),
@@ -222,7 +222,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A number, as it is written, in quotes or without.
-    pub(super) fn decimal(&self, key: &'static str) -> Option<Located<&'a str>> {
+    pub(crate) fn decimal(&self, key: &'static str) -> Option<Located<&'a str>> {
         let found = self.find(key)?;
         match found.value {
             DeValue::Float(float) => Some(found.with(float.as_str())),
@@ -236,7 +236,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A list of numbers, each as it is written; absent is empty.
-    pub(super) fn decimals(&self, key: &'static str) -> Vec<Located<&'a str>> {
+    pub(crate) fn decimals(&self, key: &'static str) -> Vec<Located<&'a str>> {
         let Some(found) = self.find(key) else {
             return Vec::new();
         };
@@ -265,7 +265,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A point in time, which has to say its offset from UTC.
-    pub(super) fn timestamp(&self, key: &'static str) -> Option<Timestamp> {
+    pub(crate) fn timestamp(&self, key: &'static str) -> Option<Timestamp> {
         let found = self.find(key)?;
         let DeValue::Datetime(datetime) = found.value else {
             self.wrong_type(&found, "a date and time such as 2027-01-01T00:00:00Z");
@@ -284,13 +284,13 @@ impl<'a> Fields<'a> {
     }
 
     /// Whether a table stands under the key.
-    pub(super) fn is_table(&self, key: &'static str) -> bool {
+    pub(crate) fn is_table(&self, key: &'static str) -> bool {
         self.find(key)
             .is_some_and(|found| matches!(found.value, DeValue::Table(_)))
     }
 
     /// A nested table.
-    pub(super) fn table(&self, key: &'static str) -> Option<Fields<'a>> {
+    pub(crate) fn table(&self, key: &'static str) -> Option<Fields<'a>> {
         let found = self.find(key)?;
         let DeValue::Table(table) = found.value else {
             self.wrong_type(&found, "a table");
@@ -300,7 +300,7 @@ impl<'a> Fields<'a> {
     }
 
     /// One nested table or a list of them; absent is empty.
-    pub(super) fn tables(&self, key: &'static str) -> Vec<Fields<'a>> {
+    pub(crate) fn tables(&self, key: &'static str) -> Vec<Fields<'a>> {
         let Some(found) = self.find(key) else {
             return Vec::new();
         };
@@ -325,7 +325,7 @@ impl<'a> Fields<'a> {
 
     /// The tables of a table whose keys are names that the writer chose, `None` where one is `false`.
     /// Every key is known then.
-    pub(super) fn named_tables(&self) -> Vec<(Located<&'a str>, Option<Fields<'a>>)> {
+    pub(crate) fn named_tables(&self) -> Vec<(Located<&'a str>, Option<Fields<'a>>)> {
         self.free.set(true);
         let mut tables = Vec::new();
         for (name, value) in self.table {
@@ -348,6 +348,26 @@ impl<'a> Fields<'a> {
         tables
     }
 
+    /// The texts of a table whose keys are names that the writer chose. Every key is known then.
+    pub(crate) fn named_texts(&self) -> Vec<(Located<&'a str>, Located<&'a str>)> {
+        self.free.set(true);
+        let mut texts = Vec::new();
+        for (name, value) in self.table {
+            let mut place = self.place.clone();
+            place.offset = value.span().start;
+            let name: &'a str = name.get_ref();
+            let found = Located {
+                value: value.get_ref(),
+                place,
+            };
+            let called = found.with(name);
+            if let Some(text) = self.as_text(found) {
+                texts.push((called, text));
+            }
+        }
+        texts
+    }
+
     fn inner(&self, key: &str, table: &'a DeTable<'a>, place: &Place) -> Fields<'a> {
         Fields::new(
             self.report,
@@ -359,7 +379,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Reads a text as something, reporting why it is not.
-    pub(super) fn parse<T, E: Display>(
+    pub(crate) fn parse<T, E: Display>(
         &self,
         text: Located<&str>,
         parse: impl FnOnce(&str) -> Result<T, E>,
@@ -375,7 +395,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Finds a text in a closed set, reporting when it is not there.
-    pub(super) fn choose<T: Copy>(
+    pub(crate) fn choose<T: Copy>(
         &self,
         text: &Located<&str>,
         choices: &[(&'static str, T)],
@@ -457,7 +477,7 @@ impl Drop for Fields<'_> {
 }
 
 /// What a value is, for messages.
-pub(super) fn type_name(value: &DeValue<'_>) -> &'static str {
+pub(crate) fn type_name(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",
         DeValue::Integer(_) => "a whole number",

@@ -11,13 +11,13 @@ use super::reader::{Fields, type_name};
 use crate::policy::problem::{Place, ProblemKind, Report, SourceText, closest};
 
 /// A parsed file.
-pub(super) struct Parsed<'a> {
-    pub(super) source: &'a Arc<SourceText>,
-    pub(super) table: Spanned<DeTable<'a>>,
+pub(crate) struct Parsed<'a> {
+    pub(crate) source: &'a Arc<SourceText>,
+    pub(crate) table: Spanned<DeTable<'a>>,
 }
 
 /// The sections of all files together.
-pub(super) struct Sections<'a> {
+pub(crate) struct Sections<'a> {
     report: &'a Report,
     files: &'a [Parsed<'a>],
     asked: RefCell<Vec<&'static str>>,
@@ -25,7 +25,7 @@ pub(super) struct Sections<'a> {
 
 impl<'a> Sections<'a> {
     /// The sections of these files.
-    pub(super) fn new(report: &'a Report, files: &'a [Parsed<'a>]) -> Self {
+    pub(crate) fn new(report: &'a Report, files: &'a [Parsed<'a>]) -> Self {
         Self {
             report,
             files,
@@ -33,8 +33,13 @@ impl<'a> Sections<'a> {
         }
     }
 
+    /// Where problems go.
+    pub(super) fn report(&self) -> &'a Report {
+        self.report
+    }
+
     /// A `[section]`, which one file only may have.
-    pub(super) fn plain(&self, name: &'static str) -> Option<Fields<'a>> {
+    pub(crate) fn plain(&self, name: &'static str) -> Option<Fields<'a>> {
         let mut found: Option<Fields<'a>> = None;
         for (source, value) in self.values(name) {
             let place = section_place(source, value.span().start, format!("[{name}]"));
@@ -64,7 +69,7 @@ impl<'a> Sections<'a> {
     }
 
     /// The entries of `[[section]]` in every file, each called by the text under `named_by`.
-    pub(super) fn entries(&self, name: &'static str, named_by: &str) -> Vec<Fields<'a>> {
+    pub(crate) fn entries(&self, name: &'static str, named_by: &str) -> Vec<Fields<'a>> {
         let mut entries = Vec::new();
         for (source, value) in self.values(name) {
             let misplaced = |value: &Spanned<DeValue<'_>>| {
@@ -105,6 +110,14 @@ impl<'a> Sections<'a> {
             }
         }
         entries
+    }
+
+    /// Reports that something is missing from the whole of the files, under the name of a section.
+    pub(crate) fn missing(&self, section: &str, message: &str) {
+        if let Some(file) = self.files.first() {
+            let place = section_place(file.source, 0, section.to_owned());
+            self.report.add(&place, ProblemKind::Missing, message);
+        }
     }
 
     fn values(

@@ -34,6 +34,13 @@ pub(in crate::policy) struct Defaults {
     pub(in crate::policy) models: Option<ModelsEntry>,
 }
 
+/// The grammar that `[tenancy]` names, or the default one.
+pub(super) fn grammar(fields: Option<&Fields<'_>>) -> TenantGrammar {
+    fields
+        .and_then(|fields| fields.parsed("id_pattern", TenantGrammar::new))
+        .map_or_else(TenantGrammar::default, |grammar| grammar.value)
+}
+
 /// Reads `[tenancy]`. Absent is the default grammar, unknown tenants denied, header not required.
 pub(super) fn tenancy(fields: Option<Fields<'_>>) -> Tenancy {
     let Some(fields) = fields else {
@@ -51,9 +58,7 @@ pub(super) fn tenancy(fields: Option<Fields<'_>>) -> Tenancy {
         ],
     );
     Tenancy {
-        grammar: fields
-            .parsed("id_pattern", TenantGrammar::new)
-            .map_or_else(TenantGrammar::default, |grammar| grammar.value),
+        grammar: grammar(Some(&fields)),
         unknown: unknown.unwrap_or(UnknownTenant::Deny),
         header_required: fields.flag("header_required", false),
     }

@@ -10,7 +10,7 @@ use crate::policy::{CredentialPlace, Extractor};
 
 /// A text does not fit a grammar; the message says which.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ValueError {
+pub(crate) enum ValueError {
     #[error("a name is 1 to 64 of letters, digits, `_`, `.`, `:` and `-`")]
     Name,
     #[error("a title is 1 to 200 characters, none of them a control character")]
@@ -86,7 +86,7 @@ pub(super) fn title(text: &str) -> Result<Arc<str>, ValueError> {
 }
 
 /// A role name, safe inside a comma-separated list.
-pub(super) fn role(text: &str) -> Result<Arc<str>, ValueError> {
+pub(crate) fn role(text: &str) -> Result<Arc<str>, ValueError> {
     if is_word(text) {
         Ok(text.into())
     } else {
@@ -255,7 +255,7 @@ pub(super) fn sha256(text: &str) -> Result<[u8; 32], ValueError> {
 }
 
 /// A URL keys may be fetched from: https, or http where nobody is in between.
-pub(super) fn confidential_url(text: &str) -> Result<String, ValueError> {
+pub(crate) fn confidential_url(text: &str) -> Result<String, ValueError> {
     let url = absolute_url(text)?;
     match url.scheme_str() {
         Some("https") => Ok(text.to_owned()),
