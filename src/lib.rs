@@ -27,6 +27,7 @@ pub mod decision;
 pub mod identity;
 pub mod inspect;
 pub mod memory;
+pub mod memory_api;
 pub mod money;
 pub mod ownership;
 pub mod pipeline;

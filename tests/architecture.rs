@@ -17,7 +17,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Module and the modules it may import besides itself.
-const ARROWS: [(&str, &[&str]); 20] = [
+const ARROWS: [(&str, &[&str]); 21] = [
     ("clock", &[]),
     ("tenant", &[]),
     ("decision", &[]),
@@ -27,6 +27,10 @@ const ARROWS: [(&str, &[&str]); 20] = [
     ("identity", &["clock", "decision", "tenant"]),
     ("audit", &["clock", "decision", "identity", "tenant"]),
     ("memory", &["clock", "identity", "tenant"]),
+    (
+        "memory_api",
+        &["clock", "decision", "identity", "memory", "tenant"],
+    ),
     (
         "telemetry",
         &["audit", "budget", "clock", "identity", "money", "tenant"],
@@ -81,7 +85,7 @@ const ARROWS: [(&str, &[&str]); 20] = [
             "tenant",
         ],
     ),
-    ("config", &["policy", "secret"]),
+    ("config", &["identity", "policy", "secret", "tenant"]),
     (
         "proxy",
         &[
@@ -124,6 +128,8 @@ const ARROWS: [(&str, &[&str]); 20] = [
             "config",
             "identity",
             "inspect",
+            "memory",
+            "memory_api",
             "money",
             "ownership",
             "pipeline",
@@ -139,14 +145,16 @@ const ARROWS: [(&str, &[&str]); 20] = [
 ];
 
 /// A crate and the modules that may know it.
-const CONFINED: [(&str, &[&str]); 7] = [
+const CONFINED: [(&str, &[&str]); 9] = [
     ("pingora", &["proxy"]),
     ("pingora_timeout", &["proxy"]),
-    ("axum", &["admin", "cli"]),
+    ("axum", &["admin", "cli", "memory_api"]),
     ("clap", &["cli"]),
-    ("prometheus", &["telemetry"]),
+    ("prometheus", &["memory_api", "telemetry"]),
+    ("hyper", &["memory_api"]),
+    ("utoipa", &["cli", "memory_api"]),
     ("notify", &["policy"]),
-    ("rusqlite", &["memory", "state"]),
+    ("rusqlite", &["state"]),
 ];
 
 /// One line that names another module or crate.

@@ -7,6 +7,7 @@ mod audit;
 mod check;
 mod dev;
 mod key;
+pub mod memory;
 mod money;
 mod prices;
 mod profile;
@@ -14,10 +15,12 @@ mod serve;
 mod spend;
 
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
 
 use crate::config::{CONFIG_VARIABLE, Config, DEFAULT_FILE};
 use crate::policy::{Problem, render_text};
@@ -104,6 +107,11 @@ pub fn run() -> ExitCode {
         Command::Prices(arguments) => prices::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
     };
+    conclude("fabric-gate", done)
+}
+
+/// Tells what went wrong, in the name of `program`, and with which code the process ends.
+fn conclude(program: &str, done: Result<(), CommandError>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(CommandError::Bad(text)) => {
@@ -115,9 +123,21 @@ pub fn run() -> ExitCode {
             ExitCode::from(2)
         }
         Err(CommandError::Unusable(text)) => {
-            complain(&format!("fabric-gate: {text}"));
+            complain(&format!("{program}: {text}"));
             ExitCode::from(2)
         }
+    }
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_unset| EnvFilter::new("info,pingora=warn"));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .finish();
+    if tracing::subscriber::set_global_default(subscriber).is_err() {
+        complain("the log was set up twice");
     }
 }
 

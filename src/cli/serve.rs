@@ -10,9 +10,8 @@ use secrecy::ExposeSecret;
 use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, watch};
-use tracing_subscriber::EnvFilter;
 
-use super::{CommandError, ConfigArgument};
+use super::{CommandError, ConfigArgument, log_to_stderr};
 use crate::admin::{AdminState, AdminToken, router};
 use crate::audit::{
     AuditLog, Durability, Event, LogSecret, OnFailure, SecretSource, Settings as AuditSettings,
@@ -440,16 +439,4 @@ fn resolve_names(control: &Handle, upstreams: Arc<Upstreams>) {
             tokio::time::sleep(RESOLVE).await;
         }
     });
-}
-
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_unset| EnvFilter::new("info,pingora=warn"));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .finish();
-    if tracing::subscriber::set_global_default(subscriber).is_err() {
-        super::complain("the log was set up twice");
-    }
 }

@@ -1,0 +1,40 @@
+//! `fabric-memory check`: the configuration, every problem told.
+
+use clap::Args;
+
+use super::{CommandError, ConfigArgument, say};
+use crate::config::memory::MemoryConfig;
+use crate::policy::{render_json, render_text};
+use crate::secret::SecretResolver;
+
+/// Exit code 0 when the configuration is good, 1 when it is not.
+#[derive(Args, Debug)]
+pub(super) struct CheckArguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// Print a JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &CheckArguments) -> Result<(), CommandError> {
+    let file = &arguments.config.config;
+    match MemoryConfig::load(file, &SecretResolver::from_process()) {
+        Ok(_) if arguments.json => {
+            say(&serde_json::json!({ "good": true, "problems": [] }).to_string());
+            Ok(())
+        }
+        Ok(_) => {
+            say(&format!("{}: good", file.display()));
+            Ok(())
+        }
+        Err(problems) if arguments.json => {
+            let problems = render_json(&problems);
+            say(&serde_json::json!({ "good": false, "problems": problems }).to_string());
+            Err(CommandError::Bad(String::new()))
+        }
+        Err(problems) => Err(CommandError::Bad(
+            render_text(&problems).trim_end().to_owned(),
+        )),
+    }
+}

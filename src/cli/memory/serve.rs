@@ -1,0 +1,171 @@
+//! `fabric-memory serve`: everything put together.
+
+use std::sync::Arc;
+
+use tokio::runtime::{Handle, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::{CommandError, ConfigArgument};
+use crate::cli::log_to_stderr;
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::ListenAddress;
+use crate::config::memory::{MemoryConfig, MemoryRules};
+use crate::identity::jwks::{JwksSettings, KeySetRegistry};
+use crate::memory::{Confidentiality, Rules};
+use crate::memory_api::server::{Server, ServerAddress, ServerSettings, TlsFiles};
+use crate::memory_api::{
+    ApiLimits, ApiParts, AppState, Authenticator, MemoryMetrics, Stopping, assertion_issuer,
+    operations_router, router,
+};
+
+pub(super) fn run(arguments: &ConfigArgument) -> Result<(), CommandError> {
+    log_to_stderr();
+    let config = arguments.load()?;
+    let runtime = Runtime::new().map_err(|error| CommandError::unusable("the runtime", &error))?;
+    runtime.block_on(serve(&config))
+}
+
+async fn serve(config: &MemoryConfig) -> Result<(), CommandError> {
+    let metrics = MemoryMetrics::new()
+        .map_err(|error| CommandError::unusable("the metrics", &error))
+        .map(Arc::new)?;
+    let (stop, stopping) = Stopping::new();
+    let state = AppState::new(ApiParts {
+        authenticator: authenticator(config)?,
+        rules: rules(&config.rules)?,
+        limits: limits(config),
+        metrics: Arc::clone(&metrics),
+        clock: Arc::new(SystemClock),
+        stopping: stopping.clone(),
+    });
+    let public = bind(listen_settings(config), &metrics)?;
+    let operations = match config.operations {
+        Some(address) => {
+            let settings = ServerSettings {
+                address: ServerAddress::Tcp(address),
+                tls: None,
+                ..listen_settings(config)
+            };
+            // Scrapes are no callers' connections.
+            let own = MemoryMetrics::new()
+                .map_err(|error| CommandError::unusable("the metrics", &error))?;
+            Some(bind(settings, &Arc::new(own))?)
+        }
+        None => None,
+    };
+    stop_on_signals(stop)?;
+    tracing::info!(address = %shown(config, &public), "fabric-memory serves");
+    let operations = operations.map(|server| {
+        let address = server.local_address();
+        tracing::info!(?address, "health and metrics");
+        tokio::spawn(server.serve(operations_router(&state), stopping.clone()))
+    });
+    public.serve(router(&state), stopping).await;
+    if let Some(operations) = operations {
+        operations.abort();
+    }
+    tracing::info!("fabric-memory has ended");
+    Ok(())
+}
+
+fn bind(settings: ServerSettings, metrics: &Arc<MemoryMetrics>) -> Result<Server, CommandError> {
+    Server::bind(settings, Arc::clone(metrics))
+        .map_err(|error| CommandError::unusable("serving", &error))
+}
+
+fn authenticator(config: &MemoryConfig) -> Result<Authenticator, CommandError> {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let registry = KeySetRegistry::new(
+        Handle::current(),
+        JwksSettings::default(),
+        Arc::clone(&clock),
+    )
+    .map_err(|error| CommandError::unusable("the issuers' keys", &error))?;
+    let identity = &config.identity;
+    let assertions = identity
+        .assertion_keys
+        .clone()
+        .map(|keys| assertion_issuer(keys, identity.assertion_audience.clone()));
+    Ok(Authenticator::new(
+        assertions,
+        &identity.issuers,
+        &identity.grammar,
+        &registry,
+        &clock,
+    ))
+}
+
+fn rules(config: &MemoryRules) -> Result<Rules, CommandError> {
+    let clearance = |word: &str| {
+        word.parse::<Confidentiality>()
+            .map_err(|error| CommandError::unusable("[memory] clearance", &error))
+    };
+    let clearances = config.clearances.iter();
+    Ok(Rules {
+        shared_write_roles: config.shared_write_roles.clone(),
+        tenant_admin_roles: config.tenant_admin_roles.clone(),
+        default_clearance: clearance(config.default_clearance)?,
+        clearances: clearances
+            .map(|(role, word)| Ok((role.clone(), clearance(word)?)))
+            .collect::<Result<_, CommandError>>()?,
+    })
+}
+
+fn limits(config: &MemoryConfig) -> ApiLimits {
+    ApiLimits {
+        body_bytes: config.limits.body_bytes,
+        import_bytes: config.limits.import_bytes,
+        requests_at_once: config.limits.requests_at_once,
+        streams_at_once: config.limits.streams_at_once,
+        request_timeout: config.limits.request_timeout,
+        bulk_timeout: config.limits.bulk_timeout,
+    }
+}
+
+fn listen_settings(config: &MemoryConfig) -> ServerSettings {
+    let listen = &config.listen;
+    ServerSettings {
+        address: match &listen.address {
+            ListenAddress::Tcp(address) => ServerAddress::Tcp(*address),
+            ListenAddress::Unix(path) => ServerAddress::Unix(path.clone()),
+        },
+        tls: listen.tls.as_ref().map(|tls| TlsFiles {
+            certificate: tls.certificate.clone(),
+            private_key: tls.private_key.clone(),
+            client_ca: tls.client_ca.clone(),
+        }),
+        connections: listen.connections,
+        header_timeout: listen.header_timeout,
+        idle_timeout: listen.idle_timeout,
+        grace: config.shutdown_grace,
+    }
+}
+
+/// The address as it is: the port that the system chose, or the socket's path.
+fn shown(config: &MemoryConfig, server: &Server) -> String {
+    match (&config.listen.address, server.local_address()) {
+        (ListenAddress::Unix(path), _) => format!("unix:{}", path.display()),
+        (ListenAddress::Tcp(_), Some(address)) => address.to_string(),
+        (ListenAddress::Tcp(address), None) => address.to_string(),
+    }
+}
+
+/// SIGTERM and SIGINT begin the stop; requests under way have the grace.
+fn stop_on_signals(stop: watch::Sender<bool>) -> Result<(), CommandError> {
+    let heard =
+        |kind| signal(kind).map_err(|error| CommandError::unusable("hearing signals", &error));
+    let mut terminate = heard(SignalKind::terminate())?;
+    let mut interrupt = heard(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("asked to end");
+        stop.send_replace(true);
+        // A receiver that comes later still finds the signal given.
+        stop.closed().await;
+    });
+    Ok(())
+}

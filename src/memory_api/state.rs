@@ -1,0 +1,105 @@
+//! What the routes share.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+
+use super::{Authenticator, MemoryMetrics};
+use crate::clock::SharedClock;
+use crate::memory::Rules;
+
+/// Bounds of single requests and of all of them together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApiLimits {
+    /// Largest request body, in bytes.
+    pub body_bytes: usize,
+    /// Largest body of an import, in bytes.
+    pub import_bytes: usize,
+    /// Most requests at once.
+    pub requests_at_once: usize,
+    /// Most event streams at once, which are not counted among the requests once they began.
+    pub streams_at_once: usize,
+    /// From a request's head to its answer's.
+    pub request_timeout: Duration,
+    /// The same for what moves or erases a whole namespace.
+    pub bulk_timeout: Duration,
+}
+
+/// What the service is made of.
+pub struct ApiParts {
+    /// Who is believed.
+    pub authenticator: Authenticator,
+    /// What roles may do.
+    pub rules: Rules,
+    /// Bounds.
+    pub limits: ApiLimits,
+    /// The counters.
+    pub metrics: Arc<MemoryMetrics>,
+    /// The time.
+    pub clock: SharedClock,
+    /// When it ends.
+    pub stopping: Stopping,
+}
+
+/// The state of every route.
+#[derive(Clone)]
+pub struct AppState(Arc<Shared>);
+
+/// The parts, and what counts against their bounds.
+pub struct Shared {
+    parts: ApiParts,
+    pub(super) requests: Arc<Semaphore>,
+    pub(super) streams: Arc<Semaphore>,
+}
+
+impl AppState {
+    /// The state of a service that is made of these parts.
+    pub fn new(parts: ApiParts) -> Self {
+        Self(Arc::new(Shared {
+            requests: Arc::new(Semaphore::new(parts.limits.requests_at_once)),
+            streams: Arc::new(Semaphore::new(parts.limits.streams_at_once)),
+            parts,
+        }))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl Deref for Shared {
+    type Target = ApiParts;
+
+    fn deref(&self) -> &ApiParts {
+        &self.parts
+    }
+}
+
+/// Tells when the process has been asked to end.
+#[derive(Clone, Debug)]
+pub struct Stopping(watch::Receiver<bool>);
+
+impl Stopping {
+    /// A signal that has not been given, and what gives it by sending `true`.
+    pub fn new() -> (watch::Sender<bool>, Self) {
+        let (sender, receiver) = watch::channel(false);
+        (sender, Self(receiver))
+    }
+
+    /// Whether it has begun.
+    pub fn has_begun(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits until it begins.
+    pub async fn begun(mut self) {
+        // The sender is gone only when the process is.
+        let _ = self.0.wait_for(|stopping| *stopping).await;
+    }
+}
