@@ -3,21 +3,16 @@
 use std::collections::BTreeMap;
 
 use fabric_gate::memory::Entry;
+use fabric_gate::memory::search::terms::index_terms;
 
 /// The terms of an entry and how often each occurs.
 fn terms_of(entry: &Entry) -> BTreeMap<String, u32> {
-    let text = entry.fields.searchable().to_lowercase();
-    let mut counts = BTreeMap::new();
-    for word in text.split(|it: char| !it.is_alphanumeric()) {
-        if !word.is_empty() {
-            *counts.entry(word.to_owned()).or_default() += 1;
-        }
-    }
-    counts
+    let terms = index_terms(&entry.fields.searchable());
+    terms.counts.into_iter().collect()
 }
 
-/// Okapi BM25 with k1 = 1.2 and b = 0.75, the namespace being all there is; `None` without a term
-/// in common.
+/// Okapi BM25 with k1 = 1.2 and b = 0.75 as a share of the most it could be, the namespace being
+/// all there is; `None` without a term in common.
 pub(super) fn bm25<'a>(
     entry: &Entry,
     namespace: impl Iterator<Item = &'a Entry>,
@@ -28,16 +23,17 @@ pub(super) fn bm25<'a>(
     let count = documents.len() as f64;
     let average = documents.iter().map(length).sum::<f64>() / count;
     let own = terms_of(entry);
-    let mut score = None;
+    let (mut score, mut most, mut found) = (0.0, 0.0, false);
     for term in terms {
-        let Some(often) = own.get(term) else {
-            continue;
-        };
         let having = documents.iter().filter(|it| it.contains_key(term)).count() as f64;
-        let weight = (1.0 + (count - having + 0.5) / (having + 0.5)).ln();
-        let often = f64::from(*often);
-        let norm = 1.2 * (1.0 - 0.75 + 0.75 * length(&own) / average);
-        *score.get_or_insert(0.0) += weight * often * 2.2 / (often + norm);
+        let weight = ((count - having + 0.5) / (having + 0.5)).ln_1p();
+        most += weight;
+        if let Some(often) = own.get(term) {
+            let often = f64::from(*often);
+            let norm = 1.2 * (1.0 - 0.75 + 0.75 * length(&own) / average);
+            score += weight * often / (often + norm);
+            found = true;
+        }
     }
-    score
+    found.then_some(score / most)
 }
