@@ -17,6 +17,7 @@ pub mod renewal;
 mod replay;
 pub mod settings;
 mod token_cache;
+pub mod signing_key;
 pub mod webhook;
 
 pub use jwt::{TokenAuthenticator, VerifiedToken};
