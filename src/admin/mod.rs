@@ -1,11 +1,12 @@
 //! The admin listener: health, metrics, and what operators ask and tell the gate.
 //!
-//! It never shares a port with the public listener. `/livez`, `/readyz` and `/metrics` are open to
-//! whoever reaches it; everything under `/v1` needs the admin token, and is closed altogether when
+//! It never shares a port with the public listener. `/livez`, `/readyz`, `/metrics` and the public keys of
+//! assertions are open to whoever reaches it; everything under `/v1` needs the admin token, and is closed altogether when
 //! none is configured.
 
 mod audit;
 mod health;
+mod keys;
 mod llm;
 mod policy;
 mod resources;
@@ -66,6 +67,7 @@ pub fn router(state: Arc<AdminState>) -> Router {
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
+        .route("/.well-known/jwks.json", get(keys::show))
         .merge(guarded)
         .fallback(async || problem(StatusCode::NOT_FOUND, "not_found", "there is no such page"))
         .with_state(state)

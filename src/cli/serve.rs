@@ -22,7 +22,9 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::config::{
     AuditDurability, AuditFailure, Config, ListenAddress as ConfiguredAddress, StateLocation,
 };
+use crate::identity::assertion::Assertions;
 use crate::identity::jwks::{JwksSettings, KeySetRegistry};
+use crate::identity::signing_key::{PublicKey, SigningKey};
 use crate::identity::{DEFAULT_REPLAY_CAPACITY, DEFAULT_TOKEN_CAPACITY, ReplayGuard, TokenCache};
 use crate::ownership::{OwnershipStore, Registry};
 use crate::pipeline::{CredentialHandles, Gate, GateParts, GateSettings};
@@ -128,6 +130,7 @@ impl Assembled {
             keys,
             tokens: Arc::new(TokenCache::new(DEFAULT_TOKEN_CAPACITY)),
             replays: ReplayGuard::new(DEFAULT_REPLAY_CAPACITY),
+            assertions: assertions(config, Arc::clone(&clock))?,
             handles: CredentialHandles::new(&config.secrets_directory),
             registry: Registry::new(
                 Arc::clone(&store) as Arc<dyn OwnershipStore>,
@@ -165,6 +168,31 @@ fn models(control: &Handle, store: Arc<SqliteStore>) -> Result<Arc<TenantSetting
         .map_err(|error| CommandError::unusable("[state]", &error))?;
     control.spawn(Arc::clone(&models).keep_up());
     Ok(models)
+}
+
+/// What signs assertions. The key is there from the first start on, whether a policy asks for any: one
+/// that does can be put in force at any time, and its backend has to know the key by then.
+fn assertions(config: &Config, clock: SharedClock) -> Result<Arc<Assertions>, CommandError> {
+    let settings = &config.assertion;
+    let key = match &settings.key {
+        Some(pem) => SigningKey::from_pem(pem.expose_secret().as_bytes())
+            .map_err(|error| CommandError::unusable("[assertion] key", &error)),
+        None => {
+            let path = config.state.location.assertion_key();
+            SigningKey::load_or_create(&path).map_err(|error| {
+                let what = format!("the key of assertions, `{}`,", path.display());
+                CommandError::unusable(&what, &error)
+            })
+        }
+    }?;
+    let previous = settings.previous.iter();
+    let previous = previous
+        .map(|pem| PublicKey::from_pem(pem.expose_secret().as_bytes()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| CommandError::unusable("[assertion] previous", &error))?;
+    let assertions = Assertions::new(key, previous, clock)
+        .map_err(|error| CommandError::unusable("[assertion]", &error))?;
+    Ok(Arc::new(assertions))
 }
 
 /// Opens the ledger, which is beside the state.

@@ -42,6 +42,8 @@ pub struct Config {
     pub ledger: Ledger,
     /// `[audit]`.
     pub audit: Audit,
+    /// `[assertion]`.
+    pub assertion: Assertion,
     /// `[secrets] directory`: root of credential handles. It does not have to exist.
     pub secrets_directory: PathBuf,
     /// The environment forces hardened mode, whatever the policy files say.
@@ -141,6 +143,23 @@ impl StateLocation {
         let Self::Sqlite(path) = self;
         path.with_extension("ledger")
     }
+
+    /// The key that signs assertions, where no other is configured: `data/gate.assertion.key`
+    /// beside `data/gate.db`.
+    pub fn assertion_key(&self) -> PathBuf {
+        let Self::Sqlite(path) = self;
+        path.with_extension("assertion.key")
+    }
+}
+
+/// By which key the gate tells backends who calls.
+#[derive(Clone, Debug)]
+pub struct Assertion {
+    /// The key that signs; without one it is in the file [`StateLocation::assertion_key`].
+    pub key: Option<SecretString>,
+    /// Keys that are published beside it, so that what they signed is believed for as long as it
+    /// lasts.
+    pub previous: Vec<SecretString>,
 }
 
 /// The audit log.

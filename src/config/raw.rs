@@ -17,6 +17,7 @@ pub(super) struct RawConfig {
     pub(super) state: RawState,
     pub(super) ledger: RawLedger,
     pub(super) audit: RawAudit,
+    pub(super) assertion: RawAssertion,
     pub(super) secrets: RawSecrets,
     pub(super) limits: RawLimits,
     pub(super) shutdown: RawShutdown,
@@ -185,6 +186,17 @@ impl Default for RawAudit {
             rotate_megabytes: 256,
         }
     }
+}
+
+/// `[assertion]`: the key that signs `X-Fabric-Assertion`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAssertion {
+    /// Reference to an Ed25519 key, PKCS#8 in PEM; when absent, a file beside the state, made at the
+    /// first start.
+    pub(super) key: Option<String>,
+    /// References to further keys, either half of each, that are published beside it.
+    pub(super) previous: Vec<String>,
 }
 
 /// `[secrets]`.

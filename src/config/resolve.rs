@@ -11,10 +11,12 @@ use secrecy::SecretString;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::raw::{RawAdmin, RawAudit, RawConfig, RawLedger, RawLimits, RawListen, RawState};
+use super::raw::{
+    RawAdmin, RawAssertion, RawAudit, RawConfig, RawLedger, RawLimits, RawListen, RawState,
+};
 use super::{
-    Admin, Audit, Config, Ledger, Listen, ListenAddress, ProcessLimits, State, StateLocation,
-    TENANT_REQUIRED_VARIABLE, Tls, Upgrade,
+    Admin, Assertion, Audit, Config, Ledger, Listen, ListenAddress, ProcessLimits, State,
+    StateLocation, TENANT_REQUIRED_VARIABLE, Tls, Upgrade,
 };
 use crate::policy::{Position, Problem, ProblemKind};
 use crate::secret::{SecretReference, SecretResolver};
@@ -65,6 +67,7 @@ impl Resolver<'_> {
         let state = self.state(&raw.state);
         let ledger = self.ledger(&raw.ledger);
         let audit = self.audit(raw.audit);
+        let assertion = self.assertion(raw.assertion);
         let limits = self.limits(&raw.limits);
         let grace = raw.shutdown.grace_seconds;
         let shutdown_grace = self.seconds(("shutdown", "grace_seconds"), grace, 0..=3_600);
@@ -86,6 +89,7 @@ impl Resolver<'_> {
             ledger: ledger?,
             state: state?,
             audit: audit?,
+            assertion: assertion?,
             secrets_directory: raw.secrets.directory,
             tenant_header_forced: tenant_header_forced?,
             limits: limits?,
@@ -231,6 +235,18 @@ impl Resolver<'_> {
             checkpoints: raw.checkpoints.unwrap_or(beside),
             rotate_bytes: rotate? << 20,
             directory: raw.directory,
+        })
+    }
+
+    fn assertion(&self, raw: RawAssertion) -> Option<Assertion> {
+        let key = self.secret(("assertion", "key"), raw.key);
+        let references = raw.previous.into_iter();
+        let previous: Vec<_> = references
+            .map(|reference| self.secret(("assertion", "previous"), Some(reference)))
+            .collect();
+        Some(Assertion {
+            key: key?,
+            previous: previous.into_iter().flatten().flatten().collect(),
         })
     }
 

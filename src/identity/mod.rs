@@ -6,6 +6,7 @@
 //! of them is looked at.
 
 pub mod api_key;
+pub mod assertion;
 pub mod client_certificate;
 pub mod development_key;
 mod digest;
@@ -16,8 +17,8 @@ mod principal;
 pub mod renewal;
 mod replay;
 pub mod settings;
-mod token_cache;
 pub mod signing_key;
+mod token_cache;
 pub mod webhook;
 
 pub use jwt::{TokenAuthenticator, VerifiedToken};

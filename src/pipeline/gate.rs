@@ -19,6 +19,7 @@ use crate::budget::limits::{Bounds, Limiter};
 use crate::budget::models::settings::TenantSettings;
 use crate::clock::{SharedClock, Timestamp};
 use crate::decision::{Denial, DenialCode, Failure, FailureCode, Refusal};
+use crate::identity::assertion::Assertions;
 use crate::identity::jwks::KeySetRegistry;
 use crate::identity::webhook::WebhookError;
 use crate::identity::{ReplayGuard, TokenAuthenticator, TokenCache};
@@ -57,6 +58,8 @@ pub struct GateParts {
     pub tokens: Arc<TokenCache>,
     /// Signed deliveries that were taken.
     pub replays: ReplayGuard,
+    /// What says who calls under the gate's signature.
+    pub assertions: Arc<Assertions>,
     /// Secrets of backends.
     pub handles: CredentialHandles,
     /// Who owns what.
@@ -237,6 +240,11 @@ impl Gate {
         &self.parts.keys
     }
 
+    /// What says who calls under the gate's signature.
+    pub fn assertions(&self) -> &Arc<Assertions> {
+        &self.parts.assertions
+    }
+
     /// Who owns what.
     pub fn registry(&self) -> &Arc<Registry> {
         &self.parts.registry
@@ -323,7 +331,7 @@ impl GateParts {
             Arc::clone(&self.tokens),
             Arc::clone(&self.clock),
         );
-        let generation = Generation::new(snapshot, tokens)?;
+        let generation = Generation::new(snapshot, tokens, Arc::clone(&self.assertions))?;
         let listed: Vec<_> = generation.snapshot().tenants.keys().cloned().collect();
         self.metrics
             .policy_installed(generation.revision().as_str(), &listed);

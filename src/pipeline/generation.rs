@@ -6,6 +6,7 @@ use http::HeaderName;
 
 use super::admission::MachineHeaders;
 use crate::identity::api_key::ApiKeyTable;
+use crate::identity::assertion::Assertions;
 use crate::identity::client_certificate::ClientCertificateTable;
 use crate::identity::webhook::{WebhookError, WebhookTable};
 use crate::identity::{Principal, TokenAuthenticator};
@@ -20,6 +21,7 @@ pub struct Generation {
     pub(super) certificates: ClientCertificateTable,
     pub(super) webhooks: WebhookTable,
     pub(super) development: Option<Arc<Principal>>,
+    pub(super) assertions: Arc<Assertions>,
     machine_headers: Vec<MachineHeaders>,
     identity_header_names: Vec<String>,
 }
@@ -32,6 +34,7 @@ impl Generation {
     pub(super) fn new(
         snapshot: PolicySnapshot,
         tokens: TokenAuthenticator,
+        assertions: Arc<Assertions>,
     ) -> Result<Self, WebhookError> {
         let machines: Vec<_> = snapshot
             .issuers
@@ -71,6 +74,7 @@ impl Generation {
             identity_header_names: names,
             snapshot,
             tokens,
+            assertions,
         })
     }
 

@@ -228,7 +228,9 @@ mod tests {
     use crate::budget::Ledger;
     use crate::budget::models::settings::TenantSettings;
     use crate::clock::{SharedClock, SystemClock};
+    use crate::identity::assertion::Assertions;
     use crate::identity::jwks::{JwksSettings, KeySetRegistry};
+    use crate::identity::signing_key::SigningKey;
     use crate::identity::{ReplayGuard, TokenCache};
     use crate::ownership::Registry;
     use crate::pipeline::{CredentialHandles, GateParts, GateSettings};
@@ -260,6 +262,14 @@ mod tests {
                 .unwrap(),
             tokens: Arc::new(TokenCache::new(64)),
             replays: ReplayGuard::new(64),
+            assertions: Arc::new(
+                Assertions::new(
+                    SigningKey::load_or_create(&folder.join("assertion.key")).unwrap(),
+                    Vec::new(),
+                    Arc::clone(&clock),
+                )
+                .unwrap(),
+            ),
             handles: CredentialHandles::new(folder),
             registry: Registry::new(Arc::new(MemoryStore::default()), Arc::clone(&clock), 64),
             ledger: Ledger::in_memory(Arc::clone(&clock)),

@@ -25,6 +25,9 @@ fn an_empty_file_is_every_default() {
     assert_eq!(config.listen.header_timeout, Duration::from_secs(10));
     assert_eq!(config.admin.address, "127.0.0.1:9901".parse().unwrap());
     assert!(config.admin.token.is_none(), "no token, no admin API");
+    assert!(config.assertion.key.is_none() && config.assertion.previous.is_empty());
+    let key = config.state.location.assertion_key();
+    assert_eq!(key, Path::new("data/gate.assertion.key"));
     let state = StateLocation::Sqlite("data/gate.db".into());
     assert_eq!(config.state.location, state);
     assert_eq!(config.state.retention_days, None, "kept for ever");
@@ -155,4 +158,34 @@ fn only_loopback_and_unix_sockets_are_this_machine() {
 fn the_admin_listener_is_not_the_public_one() {
     let problems = resolved("[listen]\naddress = \"127.0.0.1:9901\"\n").unwrap_err();
     assert!(problems[0].contains("never the public one"), "{problems:?}");
+}
+
+#[test]
+fn the_keys_of_assertions_are_references() {
+    let environment = SecretResolver::with_environment([("NOW", "n"), ("BEFORE", "b")]);
+    let text = "[assertion]\nkey = \"env:NOW\"\nprevious = [\"env:BEFORE\"]\n";
+    let config = with(text, &environment).unwrap();
+    assert_eq!(config.assertion.key.unwrap().expose_secret(), "n");
+    let previous = config.assertion.previous.iter();
+    assert_eq!(
+        previous.map(|key| key.expose_secret()).collect::<Vec<_>>(),
+        ["b"]
+    );
+
+    for (text, key) in [
+        (
+            "[assertion]\nkey = \"-----BEGIN PRIVATE KEY-----\"\n",
+            "[assertion] key",
+        ),
+        ("[assertion]\nkey = \"env:UNSET\"\n", "[assertion] key"),
+        (
+            "[assertion]\nprevious = [\"env:UNSET\"]\n",
+            "[assertion] previous",
+        ),
+    ] {
+        let problems = with(text, &environment).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains(key), "{problems:?}");
+        assert!(!problems[0].contains("BEGIN"), "{problems:?}");
+    }
 }
