@@ -218,7 +218,7 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
     }
 }
 
-pub(super) fn file_error(path: &Path, source: std::io::Error) -> SigningKeyError {
+fn file_error(path: &Path, source: std::io::Error) -> SigningKeyError {
     SigningKeyError::File {
         path: path.to_owned(),
         source,

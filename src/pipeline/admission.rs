@@ -12,6 +12,7 @@ use super::mcp::McpAdmission;
 use super::ownership::{self, Held, NamedResource};
 use super::rewrite::{HeaderChanges, Restoration, Rewritten};
 use crate::decision::{DenialCode, Refusal};
+use crate::identity::signing_key::SigningKeyError;
 use crate::identity::webhook::VerifiedDelivery;
 use crate::identity::{Principal, ReplayGuard};
 use crate::ownership::{Registry, ResourceKey};
@@ -91,6 +92,22 @@ impl Admission {
     /// What becomes of the caller's credential.
     pub fn authorization(&self) -> &AuthorizationOut {
         &self.authorization
+    }
+
+    /// Who calls, under the gate's signature, where the backend is told so. Each attempt asks anew:
+    /// one that waited long must not go out with an old one.
+    ///
+    /// # Errors
+    /// It can't be signed.
+    pub fn assertion(&self) -> Result<Option<HeaderValue>, SigningKeyError> {
+        let upstream = &self.route.upstream;
+        match &self.principal {
+            Some(principal) if upstream.assertion == Some(true) => {
+                let assertions = &self.generation.assertions;
+                assertions.about(principal, &upstream.name).map(Some)
+            }
+            Some(_) | None => Ok(None),
+        }
     }
 
     /// Largest request body, in bytes.

@@ -30,6 +30,7 @@ mod router;
 mod snapshot;
 mod template;
 mod uses;
+mod upstream;
 
 pub use check::{Summary, check, render_json, render_text};
 pub use compile::compile;
@@ -55,4 +56,5 @@ pub use snapshot::*;
 pub use template::{Template, TemplateError};
 pub use uses::{UsePatterns, is_plain_uri};
 
+pub use upstream::{UpstreamAddress, UpstreamAuthorization, UpstreamPolicy, UpstreamProtocol};
 pub use crate::inspect::Glob;

@@ -58,6 +58,10 @@ pub const PROFILES: &[Profile] = &[
         "MCP servers over streamable HTTP: sessions, tasks, tools by rule"
     ),
     profile!(
+        "memory",
+        "fabric-memory: memories of users and tenants, LangGraph's store, MCP, files"
+    ),
+    profile!(
         "openai",
         "OpenAI's API: responses, conversations, files, batches, vector stores, threads"
     ),
@@ -85,7 +89,8 @@ impl Profile {
                 in_profile_table = line == "[profile]";
             }
             if in_profile_table {
-                if line.starts_with("identity_headers") {
+                let of_upstream = ["identity_headers", "strip_prefix", "assertion"];
+                if of_upstream.iter().any(|key| line.starts_with(key)) {
                     lines.push(format!(
                         "# This belongs to the entry of `{upstream}` in [[upstreams]]:\n# {line}"
                     ));

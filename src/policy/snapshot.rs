@@ -12,8 +12,8 @@ use super::limits::TenantLimits;
 use super::ownership::{
     CreatesRule, ErrorShape, ListRule, ResourceRule, StatedAbsence, UnknownResource,
 };
-use super::profiles::Profile;
 use super::rewriting::Rewriting;
+use super::upstream::UpstreamPolicy;
 use crate::budget::models::ModelPolicy;
 use crate::budget::prices::PriceTable;
 use crate::identity::RoutePattern;
@@ -196,71 +196,6 @@ pub struct TenantPolicy {
     /// Which models it may use, with what the defaults say where it says nothing; `None` where it says
     /// nothing at all.
     pub models: Option<Arc<ModelPolicy>>,
-}
-
-/// Where the backend listens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum UpstreamAddress {
-    /// Host name or address, and port.
-    Tcp {
-        /// Host without brackets.
-        host: String,
-        /// Port.
-        port: u16,
-        /// Speak TLS.
-        tls: bool,
-    },
-    /// A unix socket.
-    Unix(std::path::PathBuf),
-}
-
-/// What becomes of the caller's credential on the way to the backend.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum UpstreamAuthorization {
-    /// Passed on.
-    Forward,
-    /// Removed.
-    Strip,
-    /// Replaced by `Bearer` and the secret under this handle; `{tenant}` stands for the tenant.
-    Handle(String),
-}
-
-/// Which HTTP version to speak to the backend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum UpstreamProtocol {
-    /// HTTP/1.1.
-    Http1,
-    /// HTTP/2, by ALPN on TLS and by prior knowledge on plain connections.
-    Http2,
-}
-
-/// `[[upstreams]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UpstreamPolicy {
-    /// Name.
-    pub name: Arc<str>,
-    /// Where it listens.
-    pub address: UpstreamAddress,
-    /// HTTP version.
-    pub protocol: UpstreamProtocol,
-    /// The caller's credential.
-    pub authorization: UpstreamAuthorization,
-    /// PEM file with the roots its certificate is checked against; the system's when absent.
-    pub ca: Option<std::path::PathBuf>,
-    /// What the gate tells clients that need a token for it.
-    pub protected_resource: Option<Arc<super::ProtectedResource>>,
-    /// Longest wait for a connection.
-    pub connect_timeout: Duration,
-    /// Where the workspaces of its users are: an absolute path in its plain form.
-    pub workspace: Option<Arc<str>>,
-    /// The known backend whose routes it brought.
-    pub profile: Option<&'static Profile>,
-    /// What the routes it brought cost, over what they say themselves: by name or the start of one,
-    /// without the upstream's name. `None`: nothing.
-    pub costs: Vec<(RoutePattern, Option<CostPolicy>)>,
-    /// Further headers the backend believes about who calls, in lower case with `-`: no caller may
-    /// send them.
-    pub identity_headers: Vec<String>,
 }
 
 /// Ambiguous spellings of a path that a route may opt into.

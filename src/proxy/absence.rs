@@ -21,7 +21,7 @@ use crate::decision::{DenialCode, Failure, FailureCode};
 use crate::ownership::absence::{
     Absences, Answer, Fingerprint, Recall, Sample, Sent, Verdict, Waited,
 };
-use crate::pipeline::{Absence, Question, Trail};
+use crate::pipeline::{Absence, Admission, Question, Trail};
 use crate::policy::ErrorShape;
 
 /// Largest answer about nothing that is passed on, in bytes.
@@ -29,10 +29,11 @@ const LARGEST: usize = 256 * 1024;
 
 /// Fields that differ from request to request and shape no answer, or stand for the caller, who is
 /// named by the identity fields beside them.
-const PASSING: [HeaderName; 6] = [
+const PASSING: [HeaderName; 7] = [
     header::AUTHORIZATION,
     header::SEC_WEBSOCKET_KEY,
     HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-fabric-assertion"),
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("tracestate"),
@@ -92,7 +93,7 @@ impl Exchanger {
             .map(|asked| self.absences.in_place_of(&asked.value, variant).text)
             .collect();
         let sent = [question.sent(&ids), ambient].concat();
-        let parts = filled(parts, &question, &sent)?;
+        let parts = filled(parts, &question, &sent, absence.admission())?;
         let same = parts.clone();
         let again = move |_: &Session| Ok(same.clone());
         let (upstream, answered) = self
@@ -323,7 +324,12 @@ fn fingerprint(parts: &Parts, absence: &Absence, question: &Question) -> Fingerp
 }
 
 /// The request with `sent` in its holes.
-fn filled(mut parts: Parts, question: &Question, sent: &[Sent]) -> Result<Parts, Broken> {
+fn filled(
+    mut parts: Parts,
+    question: &Question,
+    sent: &[Sent],
+    admission: &Admission,
+) -> Result<Parts, Broken> {
     let internal = |what| {
         Broken::Refused(failures::internal(&Error::explain(
             ErrorType::InternalError,
@@ -331,8 +337,11 @@ fn filled(mut parts: Parts, question: &Question, sent: &[Sent]) -> Result<Parts,
         )))
     };
     let written = |hole: usize| sent.get(hole).map_or("", |sent| sent.written.as_str());
-    let target = PathAndQuery::try_from(question.target(written))
-        .map_err(|_| internal("no target to ask about nothing"))?;
+    let target = question.target(written);
+    let target = forward::outbound(admission, &target)
+        .ok()
+        .and_then(|target| PathAndQuery::try_from(target).ok())
+        .ok_or_else(|| internal("no target to ask about nothing"))?;
     parts.uri = Uri::from(target);
     for (name, hole) in question.fields() {
         let value = HeaderValue::from_str(written(*hole))

@@ -22,6 +22,7 @@ const X_FABRIC_TENANT: HeaderName = HeaderName::from_static("x-fabric-tenant");
 const X_FABRIC_USER: HeaderName = HeaderName::from_static("x-fabric-user");
 const X_FABRIC_ROLES: HeaderName = HeaderName::from_static("x-fabric-roles");
 const X_FABRIC_DELEGATION: HeaderName = HeaderName::from_static("x-fabric-delegation");
+const X_FABRIC_ASSERTION: HeaderName = HeaderName::from_static("x-fabric-assertion");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -57,16 +58,17 @@ pub(super) fn prepare(
         .uri
         .authority()
         .and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
-    if let Some(target) = admission.target() {
-        request.set_raw_path(target.as_bytes())?;
-    } else if request.uri.authority().is_some() || !request.raw_path().starts_with(b"/") {
-        // Absolute-form and HTTP/2 targets name the gate's own authority; the backend gets a path.
-        // pingora keeps an HTTP/1 target verbatim beside a URI that has its path only.
-        let origin = request
+    // Absolute-form and HTTP/2 targets name the gate's own authority; the backend gets a path.
+    // pingora keeps an HTTP/1 target verbatim beside a URI that has its path only.
+    let not_origin_form =
+        request.uri.authority().is_some() || !request.raw_path().starts_with(b"/");
+    let stripped = admission.route().upstream.strip_prefix.is_some();
+    if admission.target().is_some() || not_origin_form || stripped {
+        let came = request
             .uri
             .path_and_query()
-            .map_or("/", |target| target.as_str())
-            .to_owned();
+            .map_or("/", PathAndQuery::as_str);
+        let origin = outbound(admission, admission.target().unwrap_or(came))?.to_owned();
         request.set_raw_path(origin.as_bytes())?;
     }
     if let (None, Some(asked_for)) = (host, asked_for) {
@@ -91,14 +93,15 @@ pub(super) fn compose(
 ) -> pingora::Result<Parts> {
     let (mut parts, ()) = http::Request::new(()).into_parts();
     parts.method = from.method.clone();
+    let came = from.uri.path_and_query();
     let target = match admission.target() {
-        Some(target) => PathAndQuery::try_from(target)
-            .map_err(|_| Error::explain(ErrorType::InvalidHTTPHeader, "the target is no path"))?,
-        None => from
-            .uri
-            .path_and_query()
-            .cloned()
-            .unwrap_or(PathAndQuery::from_static("/")),
+        None if admission.route().upstream.strip_prefix.is_none() => {
+            came.cloned().unwrap_or(PathAndQuery::from_static("/"))
+        }
+        changed => {
+            let target = changed.unwrap_or_else(|| came.map_or("/", PathAndQuery::as_str));
+            path_and_query(outbound(admission, target)?)?
+        }
     };
     parts.uri = Uri::from(target);
     parts.headers.reserve(from.headers.len() + MOST_SAID);
@@ -126,11 +129,29 @@ pub(super) fn compose(
     Ok(parts)
 }
 
+/// Path and query for the backend, of those that the gate's routes have.
+///
+/// # Errors
+/// The path is none of the upstream's, which routing rules out.
+pub(super) fn outbound<'target>(
+    admission: &Admission,
+    target: &'target str,
+) -> pingora::Result<&'target str> {
+    let upstream = &admission.route().upstream;
+    let outside = || Error::explain(ErrorType::InternalError, "the path is not the upstream's");
+    upstream.outbound(target).ok_or_else(outside)
+}
+
+fn path_and_query(target: &str) -> pingora::Result<PathAndQuery> {
+    PathAndQuery::try_from(target)
+        .map_err(|_| Error::explain(ErrorType::InvalidHTTPHeader, "the target is no path"))
+}
+
 /// Fields that hold a digest of the body (RFC 9530, and what it replaced).
 const BODY_DIGESTS: [&str; 4] = ["content-digest", "content-md5", "digest", "repr-digest"];
 
 /// Most fields the gate adds to an ordinary request.
-const MOST_SAID: usize = 10;
+const MOST_SAID: usize = 11;
 
 /// Whether a field the caller sent goes on: it claims no identity, no route, no other method, and is
 /// no credential that ends here.
@@ -183,6 +204,12 @@ fn said(
         fields.push((X_FABRIC_ROLES, value(principal.roles().join(","))?));
         let chain = principal.delegation().actors.join(",");
         fields.push((X_FABRIC_DELEGATION, value(chain)?));
+    }
+    let assertion = admission
+        .assertion()
+        .map_err(|error| Error::because(ErrorType::InternalError, "the assertion", error))?;
+    if let Some(assertion) = assertion {
+        fields.push((X_FABRIC_ASSERTION, assertion));
     }
     if let AuthorizationOut::Replace(credential) = admission.authorization() {
         fields.push((header::AUTHORIZATION, credential.clone()));

@@ -192,6 +192,17 @@ impl Compiler<'_> {
                              and it has none",
                         );
                     }
+                    if upstream.outbound(&entry.path.value).is_none() {
+                        let prefix = upstream.strip_prefix.as_deref().unwrap_or_default();
+                        self.report.add(
+                            &entry.path.place,
+                            ProblemKind::Conflict,
+                            format!(
+                                "every path of the upstream has to begin with `{prefix}/`, which is \
+                                 taken off before a request goes on"
+                            ),
+                        );
+                    }
                     routes.push(Arc::new(entry.to_policy(Arc::clone(upstream))));
                     entries.push(entry);
                 }

@@ -60,6 +60,8 @@ fn nowhere() -> UpstreamPolicy {
         address: UpstreamAddress::Unix("/nonexistent".into()),
         protocol: UpstreamProtocol::Http1,
         authorization: UpstreamAuthorization::Strip,
+        assertion: None,
+        strip_prefix: None,
         ca: None,
         protected_resource: None,
         connect_timeout: Duration::ZERO,

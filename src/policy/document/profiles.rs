@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::sections::{Parsed, Sections};
-use super::{Entry, RouteEntry, read, routes, values};
+use super::{Entry, RouteEntry, read, routes, upstreams, values};
 use crate::policy::UpstreamPolicy;
 use crate::policy::problem::{Place, ProblemKind, Report, SourceText};
 use crate::policy::profiles::Profile;
@@ -104,6 +104,11 @@ fn of_profile(
     if let Some(fields) = sections.plain("profile") {
         let names = fields.all_parsed("identity_headers", values::identity_header);
         upstream.identity_headers.extend(super::bare(names));
+        upstream.strip_prefix = fields
+            .parsed("strip_prefix", upstreams::prefix)
+            .map(|found| found.value)
+            .or(upstream.strip_prefix.take());
+        upstream.assertion = upstream.assertion.or(fields.stated_flag("assertion"));
     }
     read(&sections, "routes", routes::route)
 }

@@ -71,17 +71,6 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Reports a key that belongs to the format and that this version can't honour.
-    pub(crate) fn not_yet(&self, key: &'static str) {
-        if let Some(found) = self.find(key) {
-            self.report.add(
-                &found.place,
-                ProblemKind::NotSupportedYet,
-                "not supported yet by this version",
-            );
-        }
-    }
-
     /// A text.
     pub(crate) fn text(&self, key: &'static str) -> Option<Located<&'a str>> {
         self.as_text(self.find(key)?)
@@ -178,6 +167,11 @@ impl<'a> Fields<'a> {
             }
             None => default,
         }
+    }
+
+    /// Yes or no, where it is said.
+    pub(super) fn stated_flag(&self, key: &'static str) -> Option<bool> {
+        self.has(key).then(|| self.flag(key, false))
     }
 
     /// A whole number within `range`.

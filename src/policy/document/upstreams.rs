@@ -24,9 +24,6 @@ const CONNECT_TIMEOUT_SECONDS: u64 = 2;
 pub(super) fn upstream(fields: &Fields<'_>, base: &Path) -> Option<UpstreamPolicy> {
     fields.require("url");
     let profile = profile(fields);
-    if fields.flag("assertion", false) {
-        fields.not_yet("assertion");
-    }
     let address = fields.parsed("url", address);
     let protocol = if fields.flag("http2", false) {
         UpstreamProtocol::Http2
@@ -47,6 +44,7 @@ pub(super) fn upstream(fields: &Fields<'_>, base: &Path) -> Option<UpstreamPolic
         );
     }
     let workspace = fields.parsed("workspace", workspace_root);
+    let strip_prefix = fields.parsed("strip_prefix", prefix);
     let connect = fields.integer("connect_timeout_seconds", 1..=60);
     let protected_resource = protected_resource(fields).map(Arc::new);
     let costs = costs(fields, profile);
@@ -57,6 +55,8 @@ pub(super) fn upstream(fields: &Fields<'_>, base: &Path) -> Option<UpstreamPolic
         address: address.filter(|_| stated)?.value,
         protocol,
         authorization: authorization.map_or(UpstreamAuthorization::Strip, |found| found.value),
+        assertion: fields.stated_flag("assertion"),
+        strip_prefix: strip_prefix.map(|found| found.value),
         ca: ca.map(|ca| ca.value),
         protected_resource,
         connect_timeout: Duration::from_secs(connect.unwrap_or(CONNECT_TIMEOUT_SECONDS)),
@@ -143,6 +143,20 @@ fn address(text: &str) -> Result<UpstreamAddress, UpstreamError> {
     })
 }
 
+/// The beginning of a path: whole segments of plain text, without the slash that ends the last.
+pub(super) fn prefix(text: &str) -> Result<Arc<str>, UpstreamError> {
+    let plain = |segment: &str| {
+        !matches!(segment, "" | "." | "..")
+            && segment
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    };
+    match text.strip_prefix('/') {
+        Some(below) if below.split('/').all(plain) => Ok(text.into()),
+        Some(_) | None => Err(UpstreamError::Prefix),
+    }
+}
+
 fn authorization(text: &str) -> Result<UpstreamAuthorization, UpstreamError> {
     match text {
         "forward" => Ok(UpstreamAuthorization::Forward),
@@ -168,13 +182,17 @@ fn is_handle(handle: &str) -> bool {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum UpstreamError {
+pub(super) enum UpstreamError {
     #[error("an upstream is `http://HOST:PORT`, `https://HOST:PORT` or `unix:/PATH`")]
     Scheme,
     #[error("the path of a unix socket has to be absolute")]
     RelativeSocket,
     #[error("an upstream has no path and no query; the path of the request is passed on")]
     HasPath,
+    #[error(
+        "a prefix is `/NAME` or several such, of letters, digits, `-`, `.`, `_` and `~`, without a `/` at its end"
+    )]
+    Prefix,
     #[error("the port has to be between 1 and 65535")]
     Port,
     #[error(
@@ -224,6 +242,19 @@ mod tests {
             "http://",
         ] {
             assert!(address(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_made_of_whole_plain_segments() {
+        for text in ["/memory", "/a/b-c.d", "/~x"] {
+            assert_eq!(&*prefix(text).unwrap(), text);
+        }
+        for text in [
+            "", "/", "memory", "/memory/", "//a", "/a//b", "/..", "/a/.", "/{id}", "/a%20", "/a b",
+            "/a?b", "/a#b", "/a;b",
+        ] {
+            assert!(prefix(text).is_err(), "`{text}`");
         }
     }
 
