@@ -11,7 +11,7 @@ use super::canonical::CanonicalTarget;
 use super::cost::Costing;
 use super::credentials::{self, Presented};
 use super::declared_tenant::declared_elsewhere;
-use super::extract::Source;
+use super::extract::{Found, Source};
 use super::generation::Generation;
 use super::later::Reporting;
 use super::limits::asks_for_stream;
@@ -27,8 +27,8 @@ use crate::identity::Principal;
 use crate::identity::webhook::{VerifiedDelivery, Webhook};
 use crate::inspect::json_rpc;
 use crate::policy::{
-    ErrorShape, PathAllowances, RouteMatch, RoutePolicy, TenantLimits, UpstreamAuthorization,
-    authorize, tenant_status,
+    ErrorShape, PathAllowances, PolicySnapshot, RouteMatch, RoutePolicy, SharedMemoryWrite,
+    TenantLimits, UpstreamAuthorization, authorize, may_write_shared_memory, tenant_status,
 };
 
 /// What a call of [`Gate::admit`] came to, short of a refusal.
@@ -236,6 +236,7 @@ impl Gate {
         if needs_body {
             return Ok(Step::NeedsBody { limit });
         }
+        held_to_shared_memory(snapshot, route, &principal, &source)?;
         if upgrade && !route.websocket {
             return Err(
                 Denial::because(DenialCode::RequestRejected, "the route takes no upgrade").into(),
@@ -405,6 +406,30 @@ impl Gate {
             }
         }
     }
+}
+
+/// Asks for the role to write shared memory where the request may be about some, which only it says.
+fn held_to_shared_memory(
+    snapshot: &PolicySnapshot,
+    route: &RoutePolicy,
+    principal: &Principal,
+    source: &Source<'_, '_>,
+) -> Result<(), Denial> {
+    let SharedMemoryWrite::Unless { places, own } = &route.shared_memory_write else {
+        return Ok(());
+    };
+    for place in places {
+        for value in source.values(place)? {
+            match value {
+                Found::Null => {}
+                Found::Text(text) if *text == **own => {}
+                Found::Text(_) | Found::Container | Found::Other => {
+                    return may_write_shared_memory(snapshot, principal);
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A mismatch looks like nothing found where the request only reads.

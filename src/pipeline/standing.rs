@@ -120,7 +120,7 @@ fn says_the_same(before: &Arc<RoutePolicy>, at_present: &Arc<RoutePolicy>) -> bo
         action: Arc::clone(&before.action),
         roles: before.roles.clone(),
         scopes: before.scopes.clone(),
-        shared_memory_write: before.shared_memory_write,
+        shared_memory_write: before.shared_memory_write.clone(),
         timeout: before.timeout,
         stream_idle: before.stream_idle,
         body_bytes: before.body_bytes,

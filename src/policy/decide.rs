@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::{Effect, PolicySnapshot, RoutePolicy, Rule, RuleMode, UnknownTenant};
+use super::{
+    Effect, PolicySnapshot, RoutePolicy, Rule, RuleMode, SharedMemoryWrite, UnknownTenant,
+};
 use crate::decision::{Denial, DenialCode};
 use crate::identity::Principal;
 use crate::inspect::mcp::Use;
@@ -122,6 +124,22 @@ pub fn authorize(
         would_deny: found.would_deny,
         standing,
     }
+}
+
+/// Whether the caller may write memory that the whole tenant shares. [`authorize`] asks it on routes
+/// where every request writes some.
+///
+/// # Errors
+/// `role_required`, naming the roles.
+pub fn may_write_shared_memory(
+    snapshot: &PolicySnapshot,
+    principal: &Principal,
+) -> Result<(), Denial> {
+    let writers = &snapshot.shared_write_roles;
+    if writers.iter().any(|role| principal.has_role(role)) {
+        return Ok(());
+    }
+    Err(required(DenialCode::RoleRequired, writers))
 }
 
 /// Decides about one tool, prompt or resource on a route to which [`authorize`] let the caller in.
@@ -256,11 +274,11 @@ fn beyond_roles(
     if !route.scopes.iter().all(|scope| principal.has_scope(scope)) {
         return Err(required(DenialCode::ScopeRequired, &route.scopes));
     }
-    let writers = &snapshot.shared_write_roles;
-    if route.shared_memory_write && !writers.iter().any(|role| principal.has_role(role)) {
-        return Err(required(DenialCode::RoleRequired, writers));
+    match route.shared_memory_write {
+        SharedMemoryWrite::Always => may_write_shared_memory(snapshot, principal),
+        // The latter is asked once the request was looked at.
+        SharedMemoryWrite::Never | SharedMemoryWrite::Unless { .. } => Ok(()),
     }
-    Ok(())
 }
 
 /// A denial that says which names were asked for (RFC 6750 section 3: separated by blanks).

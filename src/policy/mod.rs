@@ -27,17 +27,18 @@ mod protected_resource;
 pub mod reload;
 mod rewriting;
 mod router;
+mod shared_memory;
 mod snapshot;
 mod template;
-mod uses;
 mod upstream;
+mod uses;
 
 pub use check::{Summary, check, render_json, render_text};
 pub use compile::compile;
 pub use cost::{Ceilings, CostPolicy, CostSettings, CostSource};
 pub use decide::{
     AuthorizeOutcome, Standing, UseOutcome, authorize, authorize_models, authorize_use,
-    tenant_status,
+    may_write_shared_memory, tenant_status,
 };
 pub use directory::{MAX_FILE_BYTES, MAX_FILES, PolicyDirectory, PolicyFile};
 pub use document::built_in_prices;
@@ -52,9 +53,10 @@ pub use problem::{Position, Problem, ProblemKind};
 pub use protected_resource::{METADATA_PATH, ProtectedResource};
 pub use rewriting::{AbsentValue, Place, PrefixRule, Rewriting, SetRule};
 pub use router::{RouteConflict, RouteMatch, Router};
+pub use shared_memory::SharedMemoryWrite;
 pub use snapshot::*;
 pub use template::{Template, TemplateError};
+pub use upstream::{UpstreamAddress, UpstreamAuthorization, UpstreamPolicy, UpstreamProtocol};
 pub use uses::{UsePatterns, is_plain_uri};
 
-pub use upstream::{UpstreamAddress, UpstreamAuthorization, UpstreamPolicy, UpstreamProtocol};
 pub use crate::inspect::Glob;

@@ -13,6 +13,7 @@ use super::ownership::{
     CreatesRule, ErrorShape, ListRule, ResourceRule, StatedAbsence, UnknownResource,
 };
 use super::rewriting::Rewriting;
+use super::shared_memory::SharedMemoryWrite;
 use super::upstream::UpstreamPolicy;
 use crate::budget::models::ModelPolicy;
 use crate::budget::prices::PriceTable;
@@ -283,8 +284,8 @@ pub struct RoutePolicy {
     pub health: bool,
     /// Upgrades to WebSocket are passed.
     pub websocket: bool,
-    /// The route writes memory that the whole tenant shares.
-    pub shared_memory_write: bool,
+    /// Whether the route writes memory that the whole tenant shares.
+    pub shared_memory_write: SharedMemoryWrite,
     /// Bodies are messages of the Model Context Protocol: rules about tools, prompts and resources
     /// hold.
     pub mcp: bool,
@@ -339,6 +340,7 @@ impl RoutePolicy {
             || self
                 .tenant_from
                 .iter()
+                .chain(self.shared_memory_write.places())
                 .chain(ids)
                 .any(Extractor::reads_body)
     }

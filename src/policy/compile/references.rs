@@ -139,7 +139,7 @@ impl Compiler<'_> {
             return;
         }
         for (name, route) in values(&self.document.routes) {
-            if route.shared_memory_write {
+            if route.shared_memory_write.may_happen() {
                 self.report.add(
                     &name.place,
                     ProblemKind::NothingThere,

@@ -5,6 +5,7 @@ mod follow;
 mod list;
 mod ownership;
 pub(super) mod rewriting;
+mod shared_memory;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use http::Method;
 
 pub(super) use self::cost::cost_of;
 use self::ownership::{OwnershipKeys, check_parameter};
+use self::shared_memory::shared_memory_write;
 use super::line::line;
 use super::reader::Fields;
 use super::tenants::MAX_BODY_BYTES;
@@ -20,7 +22,7 @@ use super::{bare, values};
 use crate::policy::problem::{Located, ProblemKind};
 use crate::policy::{
     CostPolicy, CredentialPlace, Extractor, LinePolicy, PathAllowances, Rewriting, RoutePolicy,
-    UpstreamPolicy,
+    SharedMemoryWrite, UpstreamPolicy,
 };
 
 /// Longest wait for an answer to begin when the file does not say, in seconds.
@@ -62,7 +64,7 @@ pub(in crate::policy) struct RouteEntry {
     pub(in crate::policy) path: Located<Arc<str>>,
     pub(in crate::policy) methods: Vec<Method>,
     pub(in crate::policy) public: bool,
-    pub(in crate::policy) shared_memory_write: bool,
+    pub(in crate::policy) shared_memory_write: SharedMemoryWrite,
     pub(in crate::policy) mcp: bool,
     name: Arc<str>,
     roles: Vec<Arc<str>>,
@@ -118,7 +120,7 @@ impl RouteEntry {
             public: self.public,
             health: self.health,
             websocket: self.websocket,
-            shared_memory_write: self.shared_memory_write,
+            shared_memory_write: self.shared_memory_write.clone(),
             mcp: self.mcp,
             tenant_from: self.tenant_from.clone(),
             guard_tenant: self.guard_tenant.clone(),
@@ -141,7 +143,7 @@ pub(super) fn route(fields: &Fields<'_>) -> Option<RouteEntry> {
     let public = fields.flag("public", false);
     let health = fields.flag("health", false);
     let websocket = fields.flag("websocket", false);
-    let shared_memory_write = fields.flag("shared_memory_write", false);
+    let shared_memory_write = shared_memory_write(fields);
     let mcp = fields.flag("mcp", false);
     let upstream = fields.parsed("upstream", values::name);
     let path_allows = path_allows(fields);
