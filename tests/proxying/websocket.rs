@@ -64,6 +64,26 @@ async fn messages_pass_both_ways() {
 }
 
 #[tokio::test]
+async fn the_handshake_carries_the_assertion_where_the_upstream_wants_it() {
+    for (extra, wanted) in [("assertion = true", true), ("", false)] {
+        let backend = echoing().await;
+        let stage = Stage::new().upstream("h1", backend.url(), extra);
+        let world = stage.start().await;
+        let mut client = world.client().await;
+        let fields = format!(
+            "Authorization: {}\r\nX_Fabric_Assertion: mine\r\n",
+            world.authorization
+        );
+        client.send(handshake("/h1/socket", &fields)).await;
+        assert_eq!(client.read_head().await.word(1), "101");
+        let head = backend.requests()[0].head.clone();
+        let said = head.value("x-fabric-assertion");
+        assert_eq!(said.is_some(), wanted, "{}", head.text());
+        assert!(!head.text().contains("mine"), "{}", head.text());
+    }
+}
+
+#[tokio::test]
 async fn no_socket_is_lost_to_a_backend_that_answers_in_the_same_instant() {
     let backend = echoing().await;
     let world = Stage::new().upstream("h1", backend.url(), "").start().await;

@@ -32,6 +32,12 @@ methods = ["POST"]
 path = "/memory"
 shared_memory_write = true
 [[routes]]
+name = "memory.store"
+upstream = "backend"
+methods = ["POST"]
+path = "/memories"
+shared_memory_write = { at = ["body:/scope", "body:/many/*/scope"], unless = "user" }
+[[routes]]
 name = "soon.closed"
 upstream = "backend"
 methods = ["GET"]
@@ -254,5 +260,48 @@ async fn a_record_says_who_did_what_and_how_it_ended() {
     let record = world.record_of(&reply).await;
     assert_eq!(record["reason"], "credentials_missing");
     assert!(record["tenant_id"].is_null() && record["upstream"].is_null());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_says_that_it_is_shared_asks_for_the_role_and_ones_own_does_not() {
+    let mut world = World::with_routes(POLICY).await;
+    let member = world.token("acme", "mia", &["member"]);
+    let lead = world.token("acme", "lee", &["lead"]);
+    let post = |body: &str, token: &str| Call::post("/memories", body).bearer(token);
+    let own = [
+        r#"{"content":"a"}"#,
+        r#"{"scope":"user"}"#,
+        r#"{"scope":null}"#,
+        r#"{"many":[{"scope":"user"},{}]}"#,
+        r#"{"\u0073cope":"\u0075ser"}"#,
+    ];
+    let shared = [
+        r#"{"scope":"shared"}"#,
+        r#"{"\u0073cope":"shared"}"#,
+        r#"{"scope":"sh\u0061red"}"#,
+        r#"{"scope":"Shared"}"#,
+        r#"{"scope":"USER"}"#,
+        r#"{"scope":["shared"]}"#,
+        r#"{"scope":{"a":1}}"#,
+        r#"{"scope":true}"#,
+        r#"{"many":[{"scope":"user"},{"scope":"shared"}]}"#,
+    ];
+    for way in WAYS {
+        for body in own {
+            world.taken(way, &post(body, &member)).await;
+        }
+        for body in shared {
+            world
+                .refused(way, &post(body, &member), 403, "role_required")
+                .await;
+            world.taken(way, &post(body, &lead)).await;
+        }
+        for body in [r#"{"scope":"user","scope":"shared"}"#, "{", "scope=shared"] {
+            world
+                .refused(way, &post(body, &lead), 400, "request_rejected")
+                .await;
+        }
+    }
     world.end().await;
 }

@@ -20,6 +20,7 @@ mod support;
 
 mod access;
 mod answers;
+mod assertions;
 mod call;
 mod certificates;
 mod credentials;
@@ -30,6 +31,7 @@ mod heads;
 mod http2;
 mod identity_headers;
 mod machines;
+mod prefixes;
 mod targets;
 mod tenant;
 mod upstream_host;
