@@ -154,7 +154,7 @@ const CONFINED: [(&str, &[&str]); 9] = [
     ("hyper", &["memory_api"]),
     ("utoipa", &["cli", "memory_api"]),
     ("notify", &["policy"]),
-    ("rusqlite", &["state"]),
+    ("rusqlite", &["memory", "state"]),
 ];
 
 /// One line that names another module or crate.
