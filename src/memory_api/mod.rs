@@ -36,6 +36,7 @@
 //! own words; the code in the log and in the metrics stays.
 
 mod authenticate;
+mod caller;
 mod exchange;
 mod extract;
 mod held;
