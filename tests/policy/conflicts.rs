@@ -272,3 +272,54 @@ fn reading_teaches_what_an_owned_thing_made_and_nothing_else() {
     let owned = format!("{read}resource = {{ kind = \"batch\", id = \"path:id\" }}\n");
     assert!(compiled(&format!("{SOUND}{owned}")).is_ok());
 }
+
+#[test]
+fn a_route_that_does_not_begin_with_its_upstreams_prefix_is_refused() {
+    let route = |path: &str| {
+        format!(
+            "[[upstreams]]\nname = \"m\"\nurl = \"http://127.0.0.1:1\"\nstrip_prefix = \"/apps\"\n\
+             [[routes]]\nname = \"m.r\"\nupstream = \"m\"\nmethods = [\"GET\"]\npath = \"{path}\"\n"
+        )
+    };
+    for path in ["/x", "/apps", "/appsx", "/{apps}/x", "/x/apps/y"] {
+        let (kind, line) = only_problem(&route(path));
+        assert_eq!(kind, ProblemKind::Conflict, "{line}");
+        assert!(line.contains("has to begin with `/apps/`"), "{line}");
+    }
+    for path in ["/apps/x", "/apps/{id}", "/apps/{*rest}"] {
+        let text = format!("{SOUND}{}", route(path));
+        assert!(compiled(&text).is_ok(), "{path}");
+    }
+}
+
+#[test]
+fn a_condition_of_shared_memory_has_a_place_and_a_word() {
+    let route = |condition: &str| {
+        format!(
+            "[memory]\nshared_write_roles = [\"lead\"]\n[[routes]]\nname = \"m\"\nupstream = \"u\"\n\
+             methods = [\"POST\"]\npath = \"/m\"\nshared_memory_write = {condition}\n"
+        )
+    };
+    for (condition, expected) in [
+        ("{ unless = \"user\" }", "the key `at` is missing"),
+        ("{ at = \"body:/scope\" }", "the key `unless` is missing"),
+        ("{ at = [], unless = \"user\" }", "an empty list"),
+        (
+            "{ at = \"event:/scope\", unless = \"user\" }",
+            "a request says what it writes at",
+        ),
+        ("{ at = \"scope\", unless = \"user\" }", "scope"),
+        ("\"sometimes\"", "true or false is needed"),
+    ] {
+        let (_, line) = only_problem(&route(condition));
+        assert!(line.contains(expected), "{condition}: {line}");
+    }
+    for condition in [
+        "true",
+        "false",
+        "{ at = \"body:/scope\", unless = \"user\" }",
+    ] {
+        let text = format!("{SOUND}{}", route(condition));
+        assert!(compiled(&text).is_ok(), "{condition}");
+    }
+}

@@ -10,6 +10,9 @@ use crate::compiled;
 const FORGE: &str = "[[upstreams]]\nname = \"forge\"\nurl = \"http://127.0.0.1:1\"\n\
                      profile = \"aether-forge\"\n";
 
+/// What a profile with routes that write shared memory needs beside it.
+const SHARED_MEMORY: &str = "[memory]\nshared_write_roles = [\"lead\"]\n";
+
 fn route_names(snapshot: &PolicySnapshot) -> Vec<&str> {
     snapshot.routes.iter().map(|route| &*route.name).collect()
 }
@@ -18,7 +21,8 @@ fn route_names(snapshot: &PolicySnapshot) -> Vec<&str> {
 fn every_profile_compiles_and_names_its_routes_by_the_upstream() {
     for profile in PROFILES {
         let text = format!(
-            "[[upstreams]]\nname = \"backend\"\nurl = \"http://127.0.0.1:1\"\nprofile = \"{}\"\n",
+            "{SHARED_MEMORY}[[upstreams]]\nname = \"backend\"\nurl = \"http://127.0.0.1:1\"\n\
+             profile = \"{}\"\n",
             profile.name
         );
         let snapshot = compiled(&text).unwrap_or_else(|problems| panic!("{problems:#?}"));
@@ -43,12 +47,24 @@ fn profiles_stand_in_order_of_name_and_are_found_by_it() {
 fn a_profile_printed_for_an_upstream_is_what_it_brings() {
     for profile in PROFILES {
         let upstream = "[[upstreams]]\nname = \"backend\"\nurl = \"http://127.0.0.1:1\"\n";
-        let brought = compiled(&format!("{upstream}profile = \"{}\"\n", profile.name)).unwrap();
-        let printed = format!("{upstream}\n{}", profile.as_policy_file("backend"));
+        let with_profile = format!("{SHARED_MEMORY}{upstream}profile = \"{}\"\n", profile.name);
+        let brought = compiled(&with_profile).unwrap();
+        let file = profile.as_policy_file("backend");
+        let says = file.lines().filter_map(|line| line.strip_prefix("# "));
+        let keys = ["strip_prefix", "assertion", "identity_headers"];
+        let of_upstream = says.filter(|line| keys.iter().any(|key| line.starts_with(key)));
+        let of_upstream: Vec<&str> = of_upstream.collect();
+        let printed = format!(
+            "{SHARED_MEMORY}{upstream}{}\n{file}",
+            of_upstream.join("\n")
+        );
         let own = compiled(&printed).unwrap_or_else(|problems| panic!("{problems:#?}"));
         assert_eq!(route_names(&own), route_names(&brought), "{}", profile.name);
         for (own, brought) in own.routes.iter().zip(&brought.routes) {
             assert_eq!((&own.path, &own.methods), (&brought.path, &brought.methods));
+            let (own, brought) = (&own.upstream, &brought.upstream);
+            assert_eq!(own.strip_prefix, brought.strip_prefix, "{}", profile.name);
+            assert_eq!(own.assertion, brought.assertion, "{}", profile.name);
         }
     }
 }
@@ -127,4 +143,23 @@ fn identity_headers_are_compared_in_one_spelling() {
         ["snc-tenant", "snc-userid"]
     );
     assert!(compiled(&format!("{FORGE}identity_headers = [\"a b\"]\n")).is_err());
+}
+
+#[test]
+fn a_profile_may_ask_for_assertions_and_the_upstream_has_the_last_word() {
+    for (profile, stated, expected) in [
+        ("memory", "", Some(true)),
+        ("memory", "assertion = true", Some(true)),
+        ("memory", "assertion = false", Some(false)),
+        ("aether-forge", "", None),
+        ("aether-forge", "assertion = true", Some(true)),
+    ] {
+        let text = format!(
+            "{SHARED_MEMORY}[[upstreams]]\nname = \"backend\"\nurl = \"http://127.0.0.1:1\"\n\
+             profile = \"{profile}\"\n{stated}\n"
+        );
+        let snapshot = compiled(&text).unwrap();
+        let told = snapshot.upstreams[0].assertion;
+        assert_eq!(told, expected, "{profile} {stated}");
+    }
 }

@@ -27,4 +27,5 @@ mod anthropic;
 mod harness;
 mod heartbit;
 mod langgraph;
+mod memory;
 mod openai;

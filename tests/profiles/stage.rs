@@ -17,6 +17,9 @@ pub const NEVER: &str = "6a1f2c3d-4b5e-4f60-8a7b-9c0d1e2f3a4b";
 const PRICES: &str = "[costs]\nunpriced = \"default_price\"\n\
                       default_price = { input = \"1.00\", output = \"1.00\" }\nreserve_usd = \"0.10\"\n";
 
+/// Who may write what a tenant shares, where a profile has such routes.
+const SHARED_MEMORY: &str = "[memory]\nshared_write_roles = [\"lead\"]\n";
+
 /// Answers' fields that differ from one answer to the next whatever was asked.
 const VOLATILE: [&str; 2] = ["date", "x-request-id"];
 
@@ -82,6 +85,7 @@ impl Stage {
             .policy("[[tenants]]\nid = \"acme\"\n[[tenants]]\nid = \"globex\"\n")
             // What these callers ask is known by no price list.
             .policy(PRICES)
+            .policy(SHARED_MEMORY)
             .policy(upstream)
             .start()
             .await;

@@ -44,6 +44,7 @@ pub(super) fn upstream(fields: &Fields<'_>, base: &Path) -> Option<UpstreamPolic
         );
     }
     let workspace = fields.parsed("workspace", workspace_root);
+    let assertion = fields.stated_flag("assertion");
     let strip_prefix = fields.parsed("strip_prefix", prefix);
     let connect = fields.integer("connect_timeout_seconds", 1..=60);
     let protected_resource = protected_resource(fields).map(Arc::new);
@@ -55,7 +56,7 @@ pub(super) fn upstream(fields: &Fields<'_>, base: &Path) -> Option<UpstreamPolic
         address: address.filter(|_| stated)?.value,
         protocol,
         authorization: authorization.map_or(UpstreamAuthorization::Strip, |found| found.value),
-        assertion: fields.stated_flag("assertion"),
+        assertion,
         strip_prefix: strip_prefix.map(|found| found.value),
         ca: ca.map(|ca| ca.value),
         protected_resource,

@@ -10,6 +10,7 @@ pub mod harness;
 pub mod heartbit;
 pub mod langgraph;
 pub mod llm;
+pub mod memory;
 pub mod openai;
 pub mod tasks;
 

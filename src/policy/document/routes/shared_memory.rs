@@ -19,7 +19,15 @@ pub(super) fn shared_memory_write(fields: &Fields<'_>) -> SharedMemoryWrite {
     };
     table.require("at");
     table.require("unless");
-    let places = table.one_or_more("at").into_iter().filter_map(|text| {
+    let texts = table.one_or_more("at");
+    if texts.is_empty() && table.has("at") {
+        table.report().add(
+            table.place(),
+            ProblemKind::NeverMatches,
+            "an empty list of places matches nothing",
+        );
+    }
+    let places = texts.into_iter().filter_map(|text| {
         let place = extractor(&table, text)?;
         match place.value {
             Extractor::Path(_)
@@ -37,7 +45,7 @@ pub(super) fn shared_memory_write(fields: &Fields<'_>) -> SharedMemoryWrite {
             }
         }
     });
-    let places = places.collect();
+    let places: Vec<_> = places.collect();
     match table.text("unless") {
         Some(own) => SharedMemoryWrite::Unless {
             places,
