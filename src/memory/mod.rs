@@ -10,29 +10,48 @@
 //! Two stores keep entries, one with an SQLite database for each tenant and one in PostgreSQL with
 //! row-level security; one behavioural suite runs on both. This module knows no HTTP.
 
+mod bounds;
 mod caller;
 mod change;
+mod document;
+mod editing;
 mod embedding;
 mod entry;
+mod export;
 mod fields;
 mod filter;
+mod forgetting;
+mod import;
 mod page;
 pub mod search;
+mod patch;
+mod promote;
+mod recalls;
 mod service;
 mod store;
+mod tending;
+mod wanted;
 
+pub use bounds::Bounds;
 pub use caller::{
     Caller, Namespace, Owner, Reach, RoleRequired, Rules, Scope, TenantErasure, TenantScope,
     UserErasure, Writable,
 };
 pub use change::{Change, Expected, Outcome, PruneRule};
+pub use document::{EntryDocument, FieldsDocument, Names, VersionDocument};
+pub use editing::{writable, writable_scope};
 pub use embedding::{Embedding, EmbeddingError, MAX_DIMENSIONS};
 pub use entry::{Address, Area, Entry, EntryId, EntryIdError, Version};
+pub use export::{Export, FORMAT};
 pub use fields::{Confidentiality, Fields, Importance, MemoryType};
 pub use filter::{Comparison, Condition, Filter, PathFilter};
+pub use forgetting::Receipt;
+pub use import::{Import, ImportReport, ImportRules, RefusedLine};
 pub use page::{Order, Page, Position};
-pub use service::{Bounds, Memory, MemoryError};
+pub use patch::merge;
+pub use service::{Memory, MemoryError};
 pub use store::{
     Erased, MemoryStore, NamespaceUse, Partition, Quotas, Scored, StoreError, StoreErrorKind,
     WriteError, WriteErrorKind,
 };
+pub use wanted::{Wanted, unknown};

@@ -3,35 +3,13 @@
 
 use std::sync::Arc;
 
+use super::recalls::Recalls;
+use super::tending::Seen;
 use super::{
-    Change, Fields, MemoryStore, Outcome, Quotas, RoleRequired, StoreError, Writable, WriteError,
-    WriteErrorKind,
+    Bounds, Change, Entry, MemoryStore, Outcome, Quotas, RoleRequired, StoreError, StoreErrorKind,
+    Writable, WriteError, WriteErrorKind,
 };
 use crate::clock::{SharedClock, Timestamp};
-
-/// Sizes of what is taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
-    /// Most bytes of one entry ([`Fields::bytes`]).
-    pub entry_bytes: u64,
-    /// Most bytes of a name: agent, session, category, key, a tag, a keyword, an id.
-    pub name_bytes: usize,
-    /// Most tags, keywords, related ids and source ids, of each.
-    pub names: usize,
-    /// Longest lifetime in seconds.
-    pub ttl_seconds: u64,
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Self {
-            entry_bytes: 256 * 1024,
-            name_bytes: 512,
-            names: 100,
-            ttl_seconds: 10 * 366 * 86_400,
-        }
-    }
-}
 
 /// The memories of all tenants, as callers use them.
 #[derive(Debug)]
@@ -40,6 +18,8 @@ pub struct Memory {
     quotas: Quotas,
     bounds: Bounds,
     clock: SharedClock,
+    recalls: Recalls,
+    seen: Seen,
 }
 
 /// Why something asked of the service is not done. All of it but [`MemoryError::Store`] is the
@@ -71,9 +51,37 @@ pub enum MemoryError {
     /// A change can't be made.
     #[error(transparent)]
     Write(WriteError),
+    /// Other writers changed the entry each time before this change could be made.
+    #[error("others keep changing the entry; try again")]
+    Contended,
     /// The store can't do its part.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl MemoryError {
+    /// A part of the input is not what it has to be.
+    pub fn invalid(field: &'static str, reason: impl Into<String>) -> Self {
+        Self::Invalid {
+            field,
+            reason: reason.into(),
+        }
+    }
+
+    pub(super) fn of_write(index: usize, kind: WriteErrorKind) -> Self {
+        WriteError { index, kind }.into()
+    }
+
+    /// Whether the entry had another version by the time it was written.
+    pub(super) fn is_outpaced(&self) -> bool {
+        matches!(
+            self,
+            Self::Write(WriteError {
+                kind: WriteErrorKind::Precondition(_),
+                ..
+            })
+        )
+    }
 }
 
 impl From<WriteError> for MemoryError {
@@ -103,6 +111,8 @@ impl Memory {
             quotas,
             bounds,
             clock,
+            recalls: Recalls::default(),
+            seen: Seen::default(),
         })
     }
 
@@ -112,99 +122,93 @@ impl Memory {
         self.store.as_ref()
     }
 
+    /// What a tenant and its users may keep.
+    pub fn quotas(&self) -> &Quotas {
+        &self.quotas
+    }
+
+    /// What is taken in.
+    pub fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+
     /// Now.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// Makes all changes or none.
+    pub(super) fn recalls(&self) -> &Recalls {
+        &self.recalls
+    }
+
+    pub(super) fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// Makes all changes or none. Tags are kept without order and repetition.
     ///
     /// # Errors
-    /// A change has fields that are out of bounds or above the caller's clearance, or can't be made.
+    /// A change has fields or an address that are out of bounds, or fields above the caller's
+    /// clearance, or can't be made.
     pub async fn write(
         &self,
         to: &Writable,
-        changes: Vec<Change>,
+        mut changes: Vec<Change>,
     ) -> Result<Vec<Outcome>, MemoryError> {
-        for (index, change) in changes.iter().enumerate() {
-            let (Change::Create { fields, .. }
-            | Change::Put { fields, .. }
-            | Change::Replace { fields, .. }) = change
-            else {
-                continue;
-            };
-            self.bounds.judge(fields)?;
-            if fields.confidentiality > to.clearance() {
-                let kind = WriteErrorKind::Clearance;
-                return Err(WriteError { index, kind }.into());
-            }
+        for (index, change) in changes.iter_mut().enumerate() {
+            self.judge(to, index, change)?;
         }
         let written = self.store.write(to, changes, &self.quotas, self.now());
         Ok(written.await?)
     }
-}
 
-impl Bounds {
-    /// Whether the fields are within the bounds.
+    /// Makes one change.
     ///
     /// # Errors
-    /// The first that is not.
-    pub fn judge(&self, fields: &Fields) -> Result<(), MemoryError> {
-        let given = fields.bytes();
-        if given > self.entry_bytes {
-            let limit = self.entry_bytes;
-            return Err(MemoryError::TooLarge { limit, given });
-        }
-        let single = [
-            ("agent", &fields.agent),
-            ("session", &fields.session),
-            ("category", &fields.category),
-        ];
-        for (field, name) in single {
-            if let Some(name) = name {
-                self.judge_name(field, name)?;
-            }
-        }
-        let lists = [
-            ("tags", &fields.tags),
-            ("keywords", &fields.keywords),
-            ("related_ids", &fields.related_ids),
-            ("source_ids", &fields.source_ids),
-        ];
-        for (field, names) in lists {
-            if names.len() > self.names {
-                let reason = format!("at most {} of them", self.names);
-                return Err(MemoryError::Invalid { field, reason });
-            }
-            for name in names {
-                self.judge_name(field, name)?;
-            }
-        }
-        if !(0.0..=1.0).contains(&fields.strength) {
-            let reason = "a number from 0 to 1".to_owned();
-            let field = "strength";
-            return Err(MemoryError::Invalid { field, reason });
-        }
-        match fields.ttl_seconds {
-            Some(seconds) if seconds == 0 || seconds > self.ttl_seconds => {
-                let reason = format!("1 to {} seconds", self.ttl_seconds);
-                let field = "ttl_seconds";
-                Err(MemoryError::Invalid { field, reason })
-            }
-            _ => Ok(()),
-        }
+    /// As [`Memory::write`].
+    pub async fn write_one(&self, to: &Writable, change: Change) -> Result<Outcome, MemoryError> {
+        let outcomes = self.write(to, vec![change]).await?;
+        let unanswered = || StoreError::new(StoreErrorKind::Unavailable, "a write has no outcome");
+        Ok(outcomes.into_iter().next().ok_or_else(unanswered)?)
     }
 
-    /// Whether a name (an agent, a key, a tag) is one: not empty, not too long, no NUL, which
-    /// PostgreSQL can't keep.
+    fn judge(&self, to: &Writable, index: usize, change: &mut Change) -> Result<(), MemoryError> {
+        match &*change {
+            Change::Create { address, .. }
+            | Change::Put { address, .. }
+            | Change::Move { address, .. } => self.bounds.judge_address(address)?,
+            Change::Replace { key, .. } => {
+                if let Some(Some(key)) = key {
+                    self.bounds.judge_name("key", key)?;
+                }
+            }
+            Change::Delete { .. } => {}
+        }
+        let (Change::Create { fields, .. }
+        | Change::Put { fields, .. }
+        | Change::Replace { fields, .. }) = change
+        else {
+            return Ok(());
+        };
+        self.bounds.judge(fields)?;
+        if fields.confidentiality > to.clearance() {
+            return Err(MemoryError::of_write(index, WriteErrorKind::Clearance));
+        }
+        fields.tags.sort_unstable();
+        fields.tags.dedup();
+        Ok(())
+    }
+}
+
+impl Outcome {
+    /// The entry as it is.
     ///
     /// # Errors
-    /// It is none.
-    pub fn judge_name(&self, field: &'static str, name: &str) -> Result<(), MemoryError> {
-        if !name.is_empty() && name.len() <= self.name_bytes && !name.contains('\0') {
-            return Ok(());
+    /// It is gone.
+    pub fn entry(self) -> Result<Entry, MemoryError> {
+        match self {
+            Self::Created(entry) | Self::Existed(entry) | Self::Updated(entry) => Ok(entry),
+            Self::Deleted(_) => Err(MemoryError::NotFound),
         }
-        let reason = format!("1 to {} bytes of text without NUL", self.name_bytes);
-        Err(MemoryError::Invalid { field, reason })
     }
 }
