@@ -2,9 +2,7 @@
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::stage::{Caller, NEVER, Stage, ask, ask_posting, column};
 use crate::standins::harness;
@@ -126,8 +124,7 @@ async fn a_socket_opens_to_the_sessions_tenant_by_the_token_in_the_query() {
     let mut client = handshake(&stage, &alice, "s-1").await;
     let head = client.read_head().await;
     assert_eq!(head.word(1), "101", "{}", head.text());
-    let stream = client.into_stream();
-    let mut socket = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
+    let mut socket = client.into_websocket().await;
     let hello = within("a message", socket.next()).await.unwrap().unwrap();
     assert!(hello.into_text().unwrap().contains("acme-canary"));
     within("sending", socket.send(Message::text("hi")))

@@ -7,7 +7,6 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::stage::{Stage, TENANT, World, eventually, routes};
 use crate::support::h2_backend::{H2Answer, H2Backend, H2End};
@@ -86,8 +85,7 @@ async fn socket(world: &World, authorization: &str) -> WebSocketStream<BoxedStre
     );
     client.send(handshake).await;
     assert_eq!(client.read_head().await.word(1), "101");
-    let stream = client.into_stream();
-    let mut socket = WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
+    let mut socket = client.into_websocket().await;
     assert!(echoes(&mut socket).await);
     socket
 }

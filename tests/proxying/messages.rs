@@ -3,7 +3,6 @@
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
@@ -60,7 +59,7 @@ async fn socket(world: &World, authorization: &str) -> WebSocketStream<BoxedStre
     );
     client.send(handshake).await;
     assert_eq!(client.read_head().await.word(1), "101");
-    WebSocketStream::from_raw_socket(client.into_stream(), Role::Client, None).await
+    client.into_websocket().await
 }
 
 /// What comes back for a message: itself, or the status and reason of a close frame.

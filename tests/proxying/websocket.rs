@@ -6,7 +6,6 @@ use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::stage::{Stage, World};
 use crate::support::recording_backend::{Answer, RecordingBackend};
@@ -31,8 +30,7 @@ async fn open(world: &World) -> WebSocketStream<BoxedStream> {
     client.send(handshake("/h1/socket", &credential)).await;
     let answer = client.read_head().await;
     assert_eq!(answer.word(1), "101", "{}", answer.text());
-    let stream = client.into_stream();
-    WebSocketStream::from_raw_socket(stream, Role::Client, None).await
+    client.into_websocket().await
 }
 
 async fn echoed(socket: &mut WebSocketStream<BoxedStream>, message: Message) {

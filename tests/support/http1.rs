@@ -6,6 +6,8 @@
 use std::io;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::transport::BoxedStream;
 
@@ -144,13 +146,10 @@ impl Connection {
         self.stream.reset_on_drop();
     }
 
-    /// The stream, once no byte waits unread.
-    ///
-    /// # Panics
-    /// Bytes were read ahead.
-    pub fn into_stream(self) -> BoxedStream {
-        assert!(self.unread.is_empty(), "bytes after the head");
-        self.stream
+    /// The WebSocket that a 101 has opened. What the other side has said already may have come with
+    /// the head.
+    pub async fn into_websocket(self, role: Role) -> WebSocketStream<BoxedStream> {
+        WebSocketStream::from_partially_read(self.stream, self.unread, role, None).await
     }
 
     /// The next head; `None` when the connection ends before its first byte.

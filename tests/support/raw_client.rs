@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use rustls::ClientConfig;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::http1::{Body, Connection, Head, Unframed};
-use super::transport::Address;
+use super::transport::{Address, BoxedStream};
 use super::within;
 
 /// An HTTP/1.1 connection to the gate.
@@ -192,9 +194,9 @@ impl RawClient {
         self.connection.reset();
     }
 
-    /// The bare stream, to speak WebSocket on after a 101.
-    pub fn into_stream(self) -> super::transport::BoxedStream {
-        self.connection.into_stream()
+    /// The WebSocket that a 101 has opened.
+    pub async fn into_websocket(self) -> WebSocketStream<BoxedStream> {
+        self.connection.into_websocket(Role::Client).await
     }
 }
 

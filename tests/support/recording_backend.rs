@@ -434,7 +434,7 @@ async fn perform(mut connection: Connection, answer: Answer, to_head: bool) -> A
                 return After::ClientLeft;
             }
             Step::EchoWebSocket => {
-                echo_messages(connection.into_stream()).await;
+                echo_messages(connection.into_websocket(Role::Server).await).await;
                 return After::ClientLeft;
             }
         }
@@ -442,8 +442,7 @@ async fn perform(mut connection: Connection, answer: Answer, to_head: bool) -> A
     After::Keep(connection)
 }
 
-async fn echo_messages(stream: BoxedStream) {
-    let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
+async fn echo_messages(mut socket: WebSocketStream<BoxedStream>) {
     while let Some(Ok(message)) = socket.next().await {
         let is_data = message.is_text() || message.is_binary();
         if is_data && socket.send(message).await.is_err() {

@@ -8,7 +8,6 @@ use futures_util::{SinkExt, StreamExt};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation};
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::Role;
 
 use support::certificates::{Authority, dns};
 use support::h2_backend::{H2Answer, H2Backend};
@@ -135,9 +134,7 @@ async fn a_websocket_message_comes_back_over_a_unix_socket() {
     let accept = head.value("sec-websocket-accept");
     assert_eq!(accept.as_deref(), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
 
-    let stream = client.into_stream();
-    let mut socket =
-        tokio_tungstenite::WebSocketStream::from_raw_socket(stream, Role::Client, None).await;
+    let mut socket = client.into_websocket().await;
     socket.send(Message::text("hello")).await.unwrap();
     let echoed = within("the echo", socket.next()).await.unwrap().unwrap();
     assert_eq!(echoed, Message::text("hello"));
