@@ -20,7 +20,7 @@ use super::raw_client::{self, RawResponse};
 use super::transport::Address;
 
 /// Longest wait for the process to become ready, and to end after it was told to.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often a state that nobody announces is looked at.
 const POLL: Duration = Duration::from_millis(10);

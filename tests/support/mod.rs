@@ -29,9 +29,10 @@ pub mod transport;
 use std::future::Future;
 use std::time::Duration;
 
-/// Longest wait for anything that should happen at once. Generous, because a loaded machine is slow
-/// and a test that passes never waits for it.
-pub const DEADLINE: Duration = Duration::from_secs(10);
+/// Longest wait for anything that should come about. Generous, because a loaded machine is slow and a
+/// test that passes never waits for it; and less than a gate waits by itself for a backend, a body or
+/// the grace of its end (30 s and more), so that who waits for those in vain is found out.
+pub const DEADLINE: Duration = Duration::from_secs(25);
 
 /// The outcome of `work`, which has to come within [`DEADLINE`]. `what` names it in the panic.
 pub async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
