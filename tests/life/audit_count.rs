@@ -35,7 +35,7 @@ fn bytes_of(kind: &str, token: &str) -> Vec<u8> {
         "malformed" => get("/things/%2e%2e/1", token),
         "to a backend that closes" => get("/things/broken", token),
         "torn by the backend" => get("/things/torn", token),
-        "left by the client" => get("/things/hang", token),
+        "left by the client" => get(HTTP1_HANG, token),
         other => panic!("no such kind: {other}"),
     }
 }
@@ -44,12 +44,13 @@ fn bytes_of(kind: &str, token: &str) -> Vec<u8> {
 async fn http1(world: &World, rounds: usize) {
     let token = world.member();
     let connect = async || Connection::new(world.gate.address().connect().await.unwrap());
-    let mut connection = connect().await;
+    let (mut connection, mut left) = (connect().await, 0);
     for _ in 0..rounds {
         for (kind, status, ..) in KINDS {
             connection.send(&bytes_of(kind, &token)).await.unwrap();
             if kind == "left by the client" {
-                wait_for_hang(world).await;
+                left += 1;
+                wait_for_hang(world, HTTP1_HANG, left).await;
                 connection = connect().await;
                 continue;
             }
@@ -72,26 +73,25 @@ async fn http1(world: &World, rounds: usize) {
     }
 }
 
-/// The backend has the request that its client is about to leave.
-async fn wait_for_hang(world: &World) {
+/// What a client leaves, over HTTP/1.1 and over HTTP/2: each waits for its own.
+const HTTP1_HANG: &str = "/things/hang?over=1";
+const HTTP2_HANG: &str = "/things/hang?over=2";
+
+/// The backend has the request that its client is about to leave, which is the `number`th of them.
+async fn wait_for_hang(world: &World, target: &str, number: usize) {
     let hanging = || {
         let requests = world.backend.requests();
-        requests
-            .iter()
-            .filter(|request| request.target().ends_with("/hang"))
-            .count()
+        let own = requests.iter().filter(|it| it.target() == target);
+        own.count()
     };
-    let before = HANGS.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1;
-    eventually("the request at the backend", async || hanging() >= before).await;
+    eventually("the request at the backend", async || hanging() >= number).await;
 }
-
-/// How many requests were sent to hang; one test at a time counts them.
-static HANGS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
 
 /// The same over one HTTP/2 connection, where a request that is left is a stream that is reset.
 async fn http2(world: &World, rounds: usize) {
     let authorization = format!("Bearer {}", world.member());
     let mut client = H2Client::connect(world.gate.address()).await;
+    let mut left = 0;
     for _ in 0..rounds {
         for (kind, status, ..) in KINDS {
             let with_token = [("authorization", authorization.as_str())];
@@ -103,14 +103,15 @@ async fn http2(world: &World, rounds: usize) {
                 "malformed" => ("/things/%2e%2e/1", &with_token),
                 "to a backend that closes" => ("/things/broken", &with_token),
                 "torn by the backend" => ("/things/torn", &with_token),
-                "left by the client" => ("/things/hang", &with_token),
+                "left by the client" => (HTTP2_HANG, &with_token),
                 other => panic!("no such kind: {other}"),
             };
             let request = h2_client::request("GET", target, headers);
             if kind == "left by the client" {
                 let mut sender = client.sender.clone().ready().await.unwrap();
                 let (response, mut stream) = sender.send_request(request, true).unwrap();
-                wait_for_hang(world).await;
+                left += 1;
+                wait_for_hang(world, HTTP2_HANG, left).await;
                 stream.send_reset(h2::Reason::CANCEL);
                 drop(response);
                 continue;

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -130,29 +129,26 @@ async fn a_role_taken_away_counts_from_the_next_request_of_a_live_connection() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_renamed_into_place_is_in_service_within_a_second() {
+async fn a_file_that_is_renamed_into_place_is_in_service_unasked_and_is_picked_up_once() {
     let world = world::start().await;
+    let changes = "fabric_gate_policy_reloads_total{result=\"changed\"}";
 
     world
         .gate
         .write_policy("03.toml", &route("new", "/new/{id}", &["member"]));
 
-    let took = eventually("the new route", async || {
+    eventually("the new route", async || {
         world.get("/new/1", &world.member()).await.status == 200
     })
     .await;
-    assert!(took <= Duration::from_secs(1), "took {took:?}");
-    assert_eq!(
-        world
-            .metric("fabric_gate_policy_reloads_total{result=\"changed\"}")
-            .await,
-        1,
-        "the change is picked up once"
-    );
+    // It is served before it is counted; whoever asks for a reload comes behind both.
+    let asked = world.gate.reload().await;
+    assert_eq!(asked.json()["result"], "unchanged");
+    assert_eq!(world.metric(changes).await, 1);
 }
 
 #[tokio::test]
-async fn a_mounted_config_map_that_swaps_its_data_link_is_in_service_within_a_second() {
+async fn a_mounted_config_map_that_swaps_its_data_link_is_in_service_unasked() {
     let prepared = world::prepare().await;
     let folder = prepared.builder.folder().to_owned();
     let map = folder.join("map");
@@ -179,16 +175,12 @@ async fn a_mounted_config_map_that_swaps_its_data_link_is_in_service_within_a_se
 
     version("..2026_02", &route("new", "/new/{id}", &["member"]));
     symlink("..2026_02", map.join("..data_tmp")).unwrap();
-    let swapped = Instant::now();
     fs::rename(map.join("..data_tmp"), map.join("..data")).unwrap();
 
     eventually("the new route", async || {
         world.get("/new/1", &world.member()).await.status == 200
     })
     .await;
-    let took = swapped.elapsed();
-    // The look that finds it may come an interval after the swap, and content has to hold still.
-    assert!(took <= Duration::from_millis(1_500), "took {took:?}");
 }
 
 #[tokio::test]

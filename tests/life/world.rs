@@ -1,11 +1,12 @@
 //! A gate before a backend, with policies to change and callers to ask as.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::gate_process::{GateBuilder, GateProcess};
 use crate::support::raw_client::{self, RawResponse};
 use crate::support::recording_backend::{Answer, RecordingBackend};
 use crate::support::tokens::{SigningKey, claims};
+use crate::support::within;
 
 /// A gate, its backend and the key its callers' tokens are signed with.
 pub struct World {
@@ -27,9 +28,10 @@ pub struct Prepared {
     pub key: SigningKey,
 }
 
-/// What the backend answers unless it is told otherwise, by the end of the target.
+/// What the backend answers unless it is told otherwise, by the end of the path.
 fn answer(target: &str) -> Answer {
-    match target.rsplit('/').next().unwrap_or_default() {
+    let (path, _query) = target.split_once('?').unwrap_or((target, ""));
+    match path.rsplit('/').next().unwrap_or_default() {
         "hang" => Answer::nothing().until_the_client_leaves(),
         "broken" => Answer::nothing().close(),
         "torn" => Answer::head(200, &[("content-length", "100")])
@@ -128,23 +130,17 @@ impl World {
     }
 }
 
-/// Waits for what nobody announces; answers how long it took.
+/// Waits for what nobody announces.
 ///
 /// # Panics
 /// It does not come about.
-pub async fn eventually<F: Future<Output = bool>>(
-    what: &str,
-    mut holds: impl FnMut() -> F,
-) -> Duration {
-    let begun = Instant::now();
-    while !holds().await {
-        assert!(
-            begun.elapsed() < crate::support::DEADLINE,
-            "not in time: {what}"
-        );
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    begun.elapsed()
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    within(what, async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
 }
 
 /// The number behind a metric whose line begins so; 0 if there is none.
