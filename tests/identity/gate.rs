@@ -64,7 +64,7 @@ impl Gate {
 
     /// Waits until the first key set is as wanted.
     pub(crate) async fn until(&self, wanted: impl Fn(&KeySetStatus) -> bool) -> KeySetStatus {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+        let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             let (_, keys) = self.tokens.key_sets().next().unwrap();
             let status = keys.status();
@@ -125,15 +125,21 @@ fn authenticator(
     TokenAuthenticator::new(issuers, &grammar, revision, registry, cache.clone(), clock)
 }
 
-/// Times short enough for a test, in the proportions of the real ones.
+/// Longest wait for anything that should come about: generous, for no test that passes waits for it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Pauses short enough for a test; what bounds a wait is so long that no busy machine meets it, but
+/// for the time of a fetch, which a test of a server that hangs waits for.
 pub(crate) fn quick() -> JwksSettings {
     JwksSettings {
         unknown_kid_cooldown: Duration::from_millis(50),
-        unknown_kid_wait: Duration::from_secs(2),
+        unknown_kid_wait: PATIENCE,
+        unknown_kid_memory: Duration::from_secs(3_600),
+        sick_wait: PATIENCE,
         retry_without_keys: Duration::from_millis(50),
         retry_with_keys: Duration::from_millis(50),
         file_poll: Duration::from_millis(10),
-        fetch_timeout: Duration::from_millis(500),
+        fetch_timeout: Duration::from_secs(3),
         ..JwksSettings::default()
     }
 }

@@ -1,12 +1,12 @@
 //! An issuer that is down, slow or talks nonsense.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fabric_gate::identity::jwks::{JwksSettings, KeySetState};
 use fabric_gate::identity::settings::KeySource;
 use serde_json::json;
 
-use crate::gate::{Gate, claims, issuer, quick};
+use crate::gate::{Gate, PATIENCE, claims, issuer, quick};
 use crate::jwks_server::{JwksServer, Mode};
 use crate::signer::{Signer, jwks};
 
@@ -35,18 +35,16 @@ async fn an_issuer_that_is_ill_at_start_gives_503_until_it_is_well() {
     elsewhere.set_keys(&jwks(&[&signer]));
     for ill in ills(&elsewhere) {
         server.set_mode(ill.clone());
-        let gate = Gate::new(&[issuer(&server)]);
-        let asked = Instant::now();
+        let settings = JwksSettings {
+            sick_wait: Duration::from_millis(50),
+            ..quick()
+        };
+        let gate = Gate::with(&[issuer(&server)], settings);
         let refusal = gate.principal(&token).await.unwrap_err();
         assert_eq!(
             (refusal.code(), refusal.status()),
             ("keys_unavailable", 503),
             "{ill:?}"
-        );
-        assert!(
-            asked.elapsed() < Duration::from_millis(400),
-            "{ill:?}: {:?}",
-            asked.elapsed()
         );
         let status = gate.until(|status| status.fetches_failed > 0).await;
         assert_eq!(status.state, KeySetState::Missing);
@@ -57,6 +55,29 @@ async fn an_issuer_that_is_ill_at_start_gives_503_until_it_is_well() {
         assert_eq!(gate.outcome(&token).await, "ok", "{ill:?}");
     }
     assert_eq!(elsewhere.fetches(), 0, "a redirect is not followed");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_the_end_of_a_fetch_that_hangs() {
+    let (server, signer) = (JwksServer::start().await, Signer::ed25519("ed"));
+    server.set_keys(&jwks(&[&signer]));
+    server.set_mode(Mode::Hang);
+    let settings = JwksSettings {
+        fetch_timeout: Duration::from_secs(3_600),
+        sick_wait: Duration::from_millis(50),
+        unknown_kid_wait: Duration::from_millis(50),
+        ..quick()
+    };
+    let gate = Gate::with(&[issuer(&server)], settings);
+    for _ in 0..3 {
+        let token = signer.sign(&claims());
+        let asked = tokio::time::timeout(PATIENCE, gate.outcome(&token)).await;
+        assert_eq!(asked, Ok("keys_unavailable"));
+    }
+    assert!(
+        server.fetches() <= 1,
+        "no second fetch beside one that hangs"
+    );
 }
 
 #[tokio::test]
@@ -89,11 +110,11 @@ async fn the_last_good_keys_serve_while_the_issuer_is_ill() {
 }
 
 #[tokio::test]
-async fn an_unknown_key_id_waits_shortly_while_the_issuer_is_ill() {
+async fn an_unknown_key_id_does_not_wait_for_the_end_of_a_fetch_that_hangs() {
     let (server, signer) = (JwksServer::start().await, Signer::ed25519("ed"));
     server.set_keys(&jwks(&[&signer]));
     let settings = JwksSettings {
-        fetch_timeout: Duration::from_secs(20),
+        fetch_timeout: Duration::from_secs(3_600),
         unknown_kid_wait: Duration::from_millis(300),
         ..quick()
     };
@@ -102,13 +123,8 @@ async fn an_unknown_key_id_waits_shortly_while_the_issuer_is_ill() {
     server.set_mode(Mode::Hang);
     let stranger = Signer::ed25519("stranger").sign(&claims());
     for _ in 0..3 {
-        let asked = Instant::now();
-        assert_eq!(gate.outcome(&stranger).await, "token_invalid");
-        assert!(
-            asked.elapsed() < Duration::from_millis(600),
-            "{:?}",
-            asked.elapsed()
-        );
+        let asked = tokio::time::timeout(PATIENCE, gate.outcome(&stranger)).await;
+        assert_eq!(asked, Ok("token_invalid"));
     }
     assert_eq!(
         server.fetches(),
@@ -158,7 +174,6 @@ async fn a_clock_that_leaps_past_the_stale_limit_costs_one_fetch() {
     server.set_keys(&jwks(&[&signer]));
     let settings = JwksSettings {
         max_stale: Duration::from_secs(300),
-        sick_wait: Duration::from_secs(2),
         ..quick()
     };
     let gate = Gate::with(&[issuer(&server)], settings);
@@ -210,7 +225,7 @@ async fn a_body_without_end_is_cut_off_by_its_size_and_not_by_the_clock() {
     let server = JwksServer::start().await;
     server.set_mode(Mode::Endless);
     let settings = JwksSettings {
-        fetch_timeout: Duration::from_secs(300),
+        fetch_timeout: Duration::from_secs(3_600),
         ..quick()
     };
     let gate = Gate::with(&[issuer(&server)], settings);

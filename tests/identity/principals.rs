@@ -1,13 +1,11 @@
 //! What a token says about its caller.
 
-use std::time::Duration;
-
 use fabric_gate::clock::Timestamp;
 use fabric_gate::identity::PrincipalKind;
 use fabric_gate::identity::settings::{ClaimPath, IssuerPrincipal, KeySource, SignatureAlgorithm};
 use serde_json::json;
 
-use crate::gate::{Gate, NOW, claims, claims_with, issuer};
+use crate::gate::{Gate, NOW, PATIENCE, claims, claims_with, issuer};
 use crate::jwks_server::JwksServer;
 use crate::signer::{Signer, jwks};
 
@@ -204,7 +202,7 @@ async fn a_key_file_is_read_again_when_it_changes() {
         "the last good set stays"
     );
     gate.clock.advance_seconds(1);
-    tokio::time::timeout(Duration::from_secs(5), async {
+    tokio::time::timeout(PATIENCE, async {
         write(jwks(&[&new]));
         gate.until_fresh().await;
     })

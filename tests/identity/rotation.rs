@@ -1,12 +1,13 @@
 //! Keys that come and go, and those who would use that against the gate.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use fabric_gate::identity::jwks::JwksSettings;
 use serde_json::{Value, json};
 
-use crate::gate::{Gate, claims, issuer, quick};
+use crate::gate::{Gate, PATIENCE, claims, issuer, quick};
 use crate::jwks_server::JwksServer;
 use crate::signer::{Signer, jwks};
 
@@ -104,13 +105,18 @@ async fn a_flood_of_invented_key_ids_costs_few_fetches_and_hides_no_rotation() {
     gate.until_fresh().await;
     let begun = Instant::now();
     let good = old.sign(&claims());
+    let goes_on = Arc::new(AtomicBool::new(true));
     let mut attackers = tokio::task::JoinSet::new();
     for attacker in 0..500 {
-        let gate = Arc::clone(&gate);
+        let (gate, goes_on) = (Arc::clone(&gate), Arc::clone(&goes_on));
         let tokens: Vec<String> = (0..20).map(|n| unknown(&old, attacker * 20 + n)).collect();
         attackers.spawn(async move {
-            for token in tokens {
-                assert_eq!(gate.outcome(&token).await, "token_invalid");
+            for token in tokens.iter().cycle() {
+                assert_eq!(gate.outcome(token).await, "token_invalid");
+                if !goes_on.load(Ordering::SeqCst) {
+                    break;
+                }
+                tokio::task::yield_now().await;
             }
         });
     }
@@ -127,17 +133,15 @@ async fn a_flood_of_invented_key_ids_costs_few_fetches_and_hides_no_rotation() {
     let rotated = Instant::now();
     let by_new = new.sign(&claims());
     while gate.outcome(&by_new).await != "ok" {
-        assert!(
-            rotated.elapsed() < cooldown + Duration::from_secs(1),
-            "the rotation is not seen"
-        );
+        assert!(rotated.elapsed() < PATIENCE, "the rotation is not seen");
         tokio::task::yield_now().await;
     }
+    goes_on.store(false, Ordering::SeqCst);
     while let Some(attacker) = attackers.join_next().await {
         attacker.unwrap();
     }
-    let permitted = 3 + begun.elapsed().as_millis() / cooldown.as_millis();
     let fetches = server.fetches() as u128;
+    let permitted = 3 + begun.elapsed().as_millis() / cooldown.as_millis();
     assert!(
         fetches <= permitted,
         "{fetches} fetches where {permitted} are permitted"
