@@ -97,7 +97,8 @@ impl Stage {
         raw_client::exchange(self.gate.address(), request).await
     }
 
-    /// The audit records of requests on this route so far.
+    /// The audit records of requests on this route so far, in the order of the requests. Of records
+    /// that several threads leave at once the log has one thread's behind the other's.
     pub fn records(&self, route: &str) -> Vec<Value> {
         let files = fs::read_dir(self.gate.folder().join("audit")).unwrap();
         let mut records: Vec<Value> = files
@@ -111,7 +112,7 @@ impl Stage {
             })
             .filter(|record: &Value| record["route"] == route)
             .collect();
-        records.sort_by_key(|record| record["seq"].as_u64());
+        records.sort_by_key(|record| record["ts"].as_str().map(str::to_owned));
         records
     }
 

@@ -7,7 +7,7 @@ use fabric_gate::clock::Clock;
 use fabric_gate::ownership::{Ownership, Registry, ResourceKey};
 use fabric_gate::state::MemoryStore;
 
-use crate::world::{World, block_on, key, owned, owner, session, tenant};
+use crate::world::{PATIENCE, World, block_on, key, owned, owner, session, tenant};
 
 const DAY: i64 = 86_400;
 
@@ -60,7 +60,7 @@ fn the_file_holds_no_name_of_an_erased_tenant() {
         let since = Instant::now();
         while std::fs::metadata(&log).unwrap().len() > 0 {
             assert!(
-                since.elapsed() < Duration::from_secs(2),
+                since.elapsed() < PATIENCE,
                 "it is still in the log beside it"
             );
             tokio::time::sleep(Duration::from_millis(10)).await;

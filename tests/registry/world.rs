@@ -2,12 +2,16 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fabric_gate::clock::{ManualClock, SharedClock, Timestamp};
 use fabric_gate::identity::UserId;
 use fabric_gate::ownership::{Owner, Ownership, Registry, ResourceId, ResourceKey};
 use fabric_gate::state::{MemoryStore, SqliteStore};
 use fabric_gate::tenant::TenantId;
+
+/// Longest wait for anything that should come about: generous, for no test that passes waits for it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Room for resources in memory.
 pub(crate) const CACHED: usize = 1_000;
