@@ -12,6 +12,7 @@ use crate::support::h2_client::{self, H2Client};
 use crate::support::raw_client::{RawClient, RawResponse};
 use crate::support::recording_backend::{Answer, RecordingBackend, Signal};
 use crate::support::transport::Address;
+use crate::support::within;
 
 /// Callers at a time.
 const CALLERS: usize = 200;
@@ -269,9 +270,20 @@ async fn two_gates_on_one_state_hold_a_ceiling_together() {
     let half = CALLERS / 2;
     let (first, second) = tokio::join!(
         at_once(stage.gate.address(), half, request.clone()),
-        at_once(another.address(), half, request),
+        at_once(another.address(), half, request.clone()),
     );
-    let both: Vec<RawResponse> = first.into_iter().chain(second).collect();
+    let mut both: Vec<RawResponse> = first.into_iter().chain(second).collect();
+    // On a busy machine one of them may stand still with the ledger for longer than the other waits:
+    // who is told so asks again.
+    both.retain(|answer| answer.status != 503);
+    within("answers to all", async {
+        while both.len() < CALLERS {
+            let again = CALLERS - both.len();
+            both.extend(at_once(stage.gate.address(), again, request.clone()).await);
+            both.retain(|answer| answer.status != 503);
+        }
+    })
+    .await;
     assert_eq!(counted(&both), exactly_the_room());
     assert_eq!(backend.requests().len(), ROOM);
     assert_eq!(
@@ -291,6 +303,7 @@ async fn a_refusal_for_want_of_money_says_which_ceiling_and_not_to_try_again() {
     let left = first.header("x-fabric-budget-remaining-usd");
     assert_eq!(left.as_deref(), Some("0.02"));
 
+    let asked = jiff::Timestamp::now();
     let refused = stage.ask(&alice, "POST", "/call", "{}").await;
     assert_eq!(refused.status, 429, "{refused:?}");
     let told = refused.json();
@@ -301,8 +314,9 @@ async fn a_refusal_for_want_of_money_says_which_ceiling_and_not_to_try_again() {
     assert_eq!(told["spent_usd"], "0.05");
     let resets_at: jiff::Timestamp = told["resets_at"].as_str().unwrap().parse().unwrap();
     let wait: i64 = refused.header("retry-after").unwrap().parse().unwrap();
-    let resets_in = resets_at.duration_since(jiff::Timestamp::now()).as_secs();
-    assert!((resets_in - wait).abs() <= 1, "{resets_in} and {wait}");
+    let resets_in = |at: jiff::Timestamp| resets_at.duration_since(at).as_secs();
+    let bounds = resets_in(jiff::Timestamp::now()) - 1..=resets_in(asked) + 1;
+    assert!(bounds.contains(&wait), "{wait} s, not {bounds:?}");
     assert_eq!(refused.header("x-should-retry").as_deref(), Some("false"));
     assert_eq!(backend.requests().len(), 1);
 }

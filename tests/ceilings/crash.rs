@@ -36,7 +36,7 @@ const HELD: u64 = 50_000_000;
 const COST: u64 = 30_000_000;
 
 /// Longest until the audit log says what the ledger does.
-const LEVELLED: Duration = Duration::from_secs(45);
+const LEVELLED: Duration = Duration::from_secs(120);
 
 /// Rounds of load and SIGKILL in the suite.
 const ROUNDS: u64 = 5;

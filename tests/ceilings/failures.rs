@@ -1,9 +1,8 @@
-//! A ledger that can't be written: what costs money is refused within a second, what costs none is
-//! served, nothing is forgotten, and all goes on by itself once it can be.
+//! A ledger that can't be written: what costs money is refused, what costs none is served, nothing
+//! is forgotten, and all goes on by itself once it can be.
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use crate::stage::{Caller, Stage, ceiling, tenant, until, usd};
 use crate::support::raw_client::RawResponse;
@@ -52,15 +51,13 @@ fn take_every_turn(ledger: &Path) -> Vec<File> {
     held
 }
 
-/// Asks for what costs money, and holds the refusal to coming within a second.
-async fn refused_soon(stage: &Stage, caller: &Caller) -> RawResponse {
-    let started = Instant::now();
+/// Asks for what costs money, which is refused: whoever waited for a ledger that nobody gives back
+/// would have no answer at all.
+async fn refused(stage: &Stage, caller: &Caller) -> RawResponse {
     let answer = stage.ask(caller, "POST", "/call", "{}").await;
-    let took = started.elapsed();
     assert_eq!(answer.status, 503, "{answer:?}");
     assert_eq!(answer.json()["code"], "state_unavailable");
     assert!(answer.header("retry-after").is_some(), "{answer:?}");
-    assert!(took < Duration::from_secs(1), "it took {took:?}");
     answer
 }
 
@@ -82,7 +79,7 @@ async fn while_another_process_hangs_on_the_ledger_only_what_costs_nothing_is_se
     let held = take_every_turn(&stage.ledger());
 
     for _ in 0..5 {
-        refused_soon(&stage, &alice).await;
+        refused(&stage, &alice).await;
     }
     assert_eq!(backend.requests().len(), reached, "nobody was asked");
     assert_eq!(stage.ask(&alice, "POST", "/free", "{}").await.status, 200);
@@ -135,7 +132,7 @@ async fn a_ledger_that_is_taken_away_is_missed_and_used_again_when_it_is_back() 
         (answer.status == 503).then_some(())
     };
     until("a refusal", missed).await;
-    refused_soon(&stage, &alice).await;
+    refused(&stage, &alice).await;
     assert_eq!(stage.ask(&alice, "POST", "/free", "{}").await.status, 200);
     assert_eq!(stage.gate.admin("GET", "/readyz", b"").await.status, 503);
 

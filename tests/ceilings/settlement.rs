@@ -1,8 +1,6 @@
 //! What a request is charged, however it ends: once, the same in the ledger and in its record, and
 //! never nothing where money may have been spent.
 
-use std::time::Duration;
-
 use fabric_gate::money::NanoUsd;
 use serde_json::{Value, json};
 
@@ -19,7 +17,6 @@ name = "chat"
 upstream = "backend"
 methods = ["POST"]
 path = "/v1/chat/completions"
-timeout_seconds = 1
 cost = { usage = "openai" }
 
 [[routes]]
@@ -34,7 +31,6 @@ name = "agent"
 upstream = "backend"
 methods = ["POST"]
 path = "/agent"
-timeout_seconds = 1
 cost = { usd = "body:/cost_usd", reserve_usd = "0.20" }
 
 [[routes]]
@@ -46,7 +42,11 @@ cost = { fixed_usd = "0.01" }
 "#;
 
 async fn stage(url: &str) -> Stage {
-    let policy = tenant("acme", &[ceiling("tenant", "total", "100.00")]) + ROUTES + PRICES;
+    stage_of(url, ROUTES).await
+}
+
+async fn stage_of(url: &str, routes: &str) -> Stage {
+    let policy = tenant("acme", &[ceiling("tenant", "total", "100.00")]) + routes + PRICES;
     Stage::start(url, &policy).await
 }
 
@@ -137,21 +137,23 @@ async fn a_stream_that_does_not_come_to_its_end_is_charged_what_was_held() {
 
 #[tokio::test]
 async fn a_stream_that_its_caller_leaves_is_charged_what_was_held_and_more_if_more_was_said() {
+    const LAST_WORD: &str = "and the last";
+    let mut pieces = vec!["many words and more of them "; 399];
+    pieces.push(LAST_WORD);
     let long = Turn {
-        pieces: vec!["many words and more of them "; 400],
+        pieces,
         ..Turn::short()
     };
-    for (turn, least) in [
-        (Turn::short().ending(End::Left(2)), "0.0004"),
-        (long.ending(End::Left(400)), "0.01"),
+    for (turn, read, least) in [
+        (Turn::short().ending(End::Left(2)), "there", "0.0004"),
+        (long.ending(End::Left(400)), LAST_WORD, "0.01"),
     ] {
         let provider = llm::start(turn).await;
         let stage = stage(provider.url()).await;
         let mut client = RawClient::connect(stage.gate.address()).await;
         let request = stage.alice().request("POST", CHAT, &[], prompt(true));
         client.send(request).await;
-        client.read_until(" ").await;
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        client.read_until(read).await;
         client.reset();
         let record = stage.records_of("chat", 1).await.remove(0);
         assert!(cost_of(&record) > usd(least), "{record:#}");
@@ -212,7 +214,8 @@ async fn a_backend_that_was_never_reached_costs_nothing_and_one_that_never_answe
     drop(gone);
     let stage_of_gone = stage(&url).await;
     let silent = RecordingBackend::start(|_| Answer::nothing().hang()).await;
-    let stage_of_silent = stage(silent.url()).await;
+    let impatient = ROUTES.replace("cost =", "timeout_seconds = 1\ncost =");
+    let stage_of_silent = stage_of(silent.url(), &impatient).await;
     for (route, target) in [("chat", CHAT), ("agent", "/agent")] {
         let (cost, record) = cost_of_one(&stage_of_gone, route, target, &prompt(false)).await;
         assert_eq!(

@@ -281,7 +281,8 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl F
     within(what, asking).await
 }
 
-/// The lines of a gate's audit log, in their order.
+/// The lines of a gate's audit log, in the order of time. Of lines that several threads leave at once
+/// the log has one thread's behind the other's.
 pub fn audit_of(gate: &GateProcess) -> Vec<Value> {
     let Ok(files) = fs::read_dir(gate.folder().join("audit")) else {
         return Vec::new();
@@ -297,7 +298,7 @@ pub fn audit_of(gate: &GateProcess) -> Vec<Value> {
         })
         .filter(|line| line["seq"].is_u64())
         .collect();
-    lines.sort_by_key(|line| line["seq"].as_u64());
+    lines.sort_by_key(|line| line["ts"].as_str().map(str::to_owned));
     lines
 }
 
