@@ -13,6 +13,9 @@ use fabric_gate::money::NanoUsd;
 use fabric_gate::state::{LedgerError, open_ledger};
 use jiff::tz::TimeZone;
 
+/// Longest wait for anything that should come about: generous, for no test that passes waits for it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A folder for a ledger.
 pub(crate) struct World {
     folder: tempfile::TempDir,
@@ -140,7 +143,7 @@ pub(crate) fn sum(charges: &[Charge]) -> NanoUsd {
 pub(crate) fn eventually(what: &str, mut so: impl FnMut() -> bool) {
     let since = Instant::now();
     while !so() {
-        assert!(since.elapsed() < Duration::from_secs(20), "not so: {what}");
+        assert!(since.elapsed() < PATIENCE, "not so: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -20,7 +20,7 @@ use crate::money::NanoUsd;
 
 /// For how long after a wait in vain nobody waits for the journal again: those who queued up behind
 /// it are refused at once, so that none waits much longer than one wait is.
-const IMPATIENCE: Duration = Duration::from_millis(100);
+pub(super) const IMPATIENCE: Duration = Duration::from_millis(100);
 
 /// How long another process is waited for when a journal is opened.
 const OPENING: Duration = Duration::from_secs(5);
