@@ -1,7 +1,7 @@
 //! What the log does on a disk that is full, broken or stuck, and what nobody without a checkpoint
 //! could notice.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -11,6 +11,12 @@ use super::keys::LogKeys;
 use super::storage::faulty::{Fault, FaultyDisk};
 use super::{AuditLog, Event, OnFailure, Settings, verify};
 use crate::clock::SystemClock;
+
+/// Longest wait for anything that should come about: generous, for no test that passes waits for it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The stall time of a disk that hangs: long enough for one that does not.
+const STALL: Duration = Duration::from_secs(2);
 
 struct Bench {
     settings: Settings,
@@ -23,7 +29,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings::new(folder.path().join("audit"));
         settings.flush = Duration::from_millis(1);
-        settings.stall = Duration::from_millis(300);
+        settings.stall = PATIENCE;
         settings.waiting_bytes = 2_000;
         settings.on_failure = on_failure;
         Self {
@@ -31,6 +37,13 @@ impl Bench {
             disk: FaultyDisk::new(),
             _folder: folder,
         }
+    }
+
+    /// One whose disk is to hang.
+    fn to_stall() -> Self {
+        let mut bench = Self::new(OnFailure::Deny);
+        bench.settings.stall = STALL;
+        bench
     }
 
     fn open(&self) -> AuditLog {
@@ -69,9 +82,24 @@ fn write(log: &AuditLog, problems: u64) -> Result<(), super::AuditUnavailable> {
 fn eventually(what: &str, condition: impl Fn() -> bool) {
     let began = Instant::now();
     while !condition() {
-        assert!(began.elapsed() < Duration::from_secs(10), "never: {what}");
+        assert!(began.elapsed() < PATIENCE, "never: {what}");
         std::thread::yield_now();
     }
+}
+
+/// Whether the work fails while the disk hangs, which it does until the work has ended.
+fn fails_on_a_hanging_disk<E>(
+    disk: &FaultyDisk,
+    work: impl FnOnce() -> Result<(), E> + Send,
+) -> bool {
+    disk.set(Fault::Hang);
+    std::thread::scope(|scope| {
+        let (sender, outcome) = mpsc::channel();
+        scope.spawn(move || sender.send(work().is_err()));
+        let failed = outcome.recv_timeout(PATIENCE);
+        disk.set(Fault::None);
+        failed.expect("it waits for the disk")
+    })
 }
 
 #[test]
@@ -137,14 +165,13 @@ fn what_found_no_room_is_counted_and_told_of_once_there_is_space() {
 
 #[test]
 fn a_disk_that_hangs_is_noticed_and_waited_for_no_longer_than_the_stall_time() {
-    let bench = Bench::new(OnFailure::Deny);
+    let bench = Bench::to_stall();
     let log = bench.open();
-    bench.disk.set(Fault::Hang);
-    let began = Instant::now();
-    assert!(write(&log, 1).is_err());
-    assert!(began.elapsed() < Duration::from_secs(5));
-    eventually("the stall is seen", || log.ready().is_err());
-    bench.disk.set(Fault::None);
+    assert!(fails_on_a_hanging_disk(&bench.disk, || {
+        let outcome = write(&log, 1);
+        eventually("the stall is seen", || log.ready().is_err());
+        outcome
+    }));
     eventually("the log is well again", || log.ready().is_ok());
     drop(log);
     assert_eq!(bench.numbers(), [0, 1]);
@@ -153,12 +180,12 @@ fn a_disk_that_hangs_is_noticed_and_waited_for_no_longer_than_the_stall_time() {
 
 #[test]
 fn the_end_of_a_process_does_not_wait_forever_for_a_disk() {
-    let bench = Bench::new(OnFailure::Deny);
+    let bench = Bench::to_stall();
     let log = bench.open();
-    bench.disk.set(Fault::Hang);
-    assert!(log.event(&Event::PolicyRejected { problems: 1 }).is_ok());
-    assert!(log.shutdown().is_err());
-    bench.disk.set(Fault::None);
+    assert!(fails_on_a_hanging_disk(&bench.disk, || {
+        assert!(log.event(&Event::PolicyRejected { problems: 1 }).is_ok());
+        log.shutdown()
+    }));
 }
 
 #[test]
