@@ -12,7 +12,7 @@ use super::*;
 use crate::clock::ManualClock;
 
 /// Longest wait for something that has to happen.
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 const TIMING: WatchSettings = WatchSettings {
     interval: Duration::from_millis(40),
@@ -30,12 +30,16 @@ struct Watched {
 impl Watched {
     /// Watches `policies` inside a fresh directory that `arrange` filled.
     fn over(arrange: impl FnOnce(&Path)) -> Self {
+        Self::by(TIMING, arrange)
+    }
+
+    fn by(settings: WatchSettings, arrange: impl FnOnce(&Path)) -> Self {
         let home = tempfile::tempdir().unwrap();
         arrange(home.path());
         let (install, installed) = recording();
         let loader = Arc::new(load(&home.path().join("policies"), install).unwrap());
         assert_eq!(installed.recv_timeout(SOON).unwrap(), "acme");
-        let watch = PolicyWatch::start(Arc::clone(&loader), TIMING).unwrap();
+        let watch = PolicyWatch::start(Arc::clone(&loader), settings).unwrap();
         Self {
             home,
             loader,
@@ -45,10 +49,7 @@ impl Watched {
     }
 
     fn plain() -> Self {
-        Self::over(|home| {
-            fs::create_dir(home.join("policies")).unwrap();
-            fs::write(home.join("policies/p.toml"), tenant("acme")).unwrap();
-        })
+        Self::over(arrange_plain)
     }
 
     fn file(&self) -> PathBuf {
@@ -84,6 +85,12 @@ impl Watched {
         self.installs(tenant_id);
         assert_eq!(self.loader.status().last_error, None);
     }
+}
+
+/// A directory with one policy file.
+fn arrange_plain(home: &Path) {
+    fs::create_dir(home.join("policies")).unwrap();
+    fs::write(home.join("policies/p.toml"), tenant("acme")).unwrap();
 }
 
 fn tenant(id: &str) -> String {
@@ -259,6 +266,25 @@ fn a_rotated_secret_file_is_another_policy() {
     fs::write(watched.home.path().join("secret"), "two\n").unwrap();
     watched.installs("acme");
     assert_ne!(watched.loader.status().revision, before);
+}
+
+#[test]
+fn a_watch_that_waits_whether_content_holds_still_ends_when_it_is_told_to() {
+    let long = Duration::from_secs(3_600);
+    let settings = WatchSettings {
+        interval: Duration::from_millis(1),
+        settle: long,
+    };
+    let watched = Watched::by(settings, arrange_plain);
+    fs::write(watched.file(), tenant("globex")).unwrap();
+    // Time for it to notice; without it less is asked for.
+    std::thread::sleep(Duration::from_millis(100));
+    let (sender, ended) = mpsc::channel();
+    std::thread::spawn(move || {
+        drop(watched);
+        sender.send(())
+    });
+    assert_eq!(ended.recv_timeout(SOON), Ok(()), "it waits on");
 }
 
 #[test]
