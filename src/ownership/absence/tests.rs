@@ -131,12 +131,10 @@ async fn an_answer_waits_for_as_long_as_the_backend_takes() {
     let key = (&route, &Method::GET);
     let arrival = Instant::now();
     let waited = absences.wait(key, arrival).await;
-    assert!(waited.0.is_none());
-    let at_once = arrival.elapsed();
+    assert!(waited.0.is_none(), "nothing is known to wait for");
     absences.observe(key, Duration::from_millis(60));
     let waited = absences.wait(key, arrival).await;
     assert!(waited.0.is_some());
-    assert!(at_once < Duration::from_millis(60));
     assert!(arrival.elapsed() >= Duration::from_millis(59));
 }
 

@@ -10,6 +10,9 @@ use super::*;
 use crate::decision::DenialCode;
 use crate::inspect::websocket::close_frame;
 
+/// Longest wait for anything that should come about: generous, for no test that passes waits for it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 const HELLO: [u8; 7] = [0x81, 5, b'H', b'e', b'l', b'l', b'o'];
 
 fn ends() -> (
@@ -33,18 +36,18 @@ fn masked(payload: &[u8]) -> Vec<u8> {
 
 async fn read(stream: &mut DuplexStream, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
-    timeout(Duration::from_secs(5), stream.read_exact(&mut bytes))
+    timeout(PATIENCE, stream.read_exact(&mut bytes))
         .await
-        .expect("bytes within five seconds")
+        .expect("bytes")
         .unwrap();
     bytes
 }
 
 async fn rest(mut stream: DuplexStream) -> Vec<u8> {
     let mut bytes = Vec::new();
-    timeout(Duration::from_secs(5), stream.read_to_end(&mut bytes))
+    timeout(PATIENCE, stream.read_to_end(&mut bytes))
         .await
-        .expect("an end within five seconds")
+        .expect("an end")
         .unwrap();
     bytes
 }
@@ -80,14 +83,16 @@ async fn both_sides_are_told_between_two_frames_why_a_socket_ends() {
 async fn a_frame_that_does_not_end_in_time_is_cut_without_a_close_frame() {
     let ((client_end, backend_end), (mut client, mut backend)) = ends();
     let pulse = Pulse::new(Duration::from_secs(60));
-    let denial = async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        Denial::new(DenialCode::TokenExpired)
-    };
-    let carried = relay(client_end, backend_end, false, None, &pulse, denial);
+    let (withdraw, withdrawn) = tokio::sync::oneshot::channel();
+    let carried = relay(client_end, backend_end, false, None, &pulse, async {
+        withdrawn.await.unwrap()
+    });
     let story = async {
         backend.write_all(&HELLO[..4]).await.unwrap();
         assert_eq!(read(&mut client, 4).await, HELLO[..4]);
+        withdraw
+            .send(Denial::new(DenialCode::TokenExpired))
+            .unwrap();
         assert_eq!(
             rest(client).await,
             b"",
@@ -142,11 +147,13 @@ async fn what_is_no_frame_reaches_nobody_and_ends_the_socket() {
 #[tokio::test]
 async fn silence_ends_a_socket_and_a_word_in_time_does_not() {
     let ((client_end, backend_end), (mut client, mut backend)) = ends();
-    let pulse = Pulse::new(Duration::from_millis(300));
+    let silence = Duration::from_secs(3);
+    let pulse = Pulse::new(silence);
     let carried = relay(client_end, backend_end, false, None, &pulse, pending());
     let story = async {
+        // Together longer than any one silence may be.
         for _ in 0..4 {
-            tokio::time::sleep(Duration::from_millis(150)).await;
+            tokio::time::sleep(silence / 3).await;
             client.write_all(&masked(b"x")).await.unwrap();
             read(&mut backend, 7).await;
         }

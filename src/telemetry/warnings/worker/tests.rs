@@ -27,6 +27,16 @@ struct Receiver {
     got: Arc<Mutex<Vec<Got>>>,
 }
 
+/// Waits until something is so; what is asserted behind it says what was waited for in vain.
+async fn eventually(so: impl Fn() -> bool) {
+    for _ in 0..3_000 {
+        if so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 impl Receiver {
     async fn start(failures: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -57,12 +67,7 @@ impl Receiver {
     }
 
     async fn wait_for(&self, number: usize) -> Vec<Got> {
-        for _ in 0..1_000 {
-            if self.got().len() >= number {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        eventually(|| self.got().len() >= number).await;
         self.got()
     }
 }
@@ -185,8 +190,11 @@ async fn two_processes_that_see_one_crossing_send_one_signed_alert() {
     assert_eq!(body["type"], "ceiling.warning");
     assert_eq!(body["data"]["threshold"], "0.8");
     assert_eq!(body["data"]["limit_usd"], "10.00");
+    // One may have delivered what the other is about to record.
     let recorded = |process: &Process| process.recorded.load(Ordering::SeqCst);
-    assert_eq!(processes.iter().map(recorded).sum::<usize>(), 2);
+    let both = || processes.iter().map(recorded).sum::<usize>();
+    eventually(|| both() >= 2).await;
+    assert_eq!(both(), 2);
     processes.iter().for_each(|process| process.task.abort());
 }
 
@@ -207,22 +215,10 @@ async fn what_a_killed_process_left_is_delivered_by_the_next_under_the_same_id_a
     assert_eq!(got.len(), 2);
     assert_eq!(got[0], got[1], "the same message under the same id");
     assert_eq!(next.recorded.load(Ordering::SeqCst), 0, "it was told of");
-    for _ in 0..200 {
-        if std::fs::read_dir(directory.path().join("due"))
-            .unwrap()
-            .count()
-            == 0
-        {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(
-        std::fs::read_dir(directory.path().join("due"))
-            .unwrap()
-            .count(),
-        0
-    );
+    let due = directory.path().join("due");
+    let is_empty = || std::fs::read_dir(&due).unwrap().next().is_none();
+    eventually(is_empty).await;
+    assert!(is_empty(), "it is due no more");
     next.task.abort();
 }
 
@@ -232,12 +228,7 @@ async fn without_a_receiver_a_warning_is_recorded_and_nothing_waits() {
     let clock: SharedClock = Arc::new(ManualClock::new(SystemClock.now()));
     let process = process(directory.path(), None, clock);
     process.warnings.tell(now());
-    for _ in 0..1_000 {
-        if process.recorded.load(Ordering::SeqCst) == 1 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually(|| process.recorded.load(Ordering::SeqCst) == 1).await;
     assert_eq!(process.recorded.load(Ordering::SeqCst), 1);
     assert_eq!(
         std::fs::read_dir(directory.path().join("due"))
