@@ -13,6 +13,7 @@
 mod bounds;
 mod caller;
 mod change;
+mod conditions;
 mod document;
 mod editing;
 mod embedding;
@@ -23,10 +24,11 @@ mod filter;
 mod forgetting;
 mod import;
 mod page;
-pub mod search;
 mod patch;
 mod promote;
+mod recall;
 mod recalls;
+pub mod search;
 mod service;
 mod store;
 mod tending;
@@ -49,6 +51,7 @@ pub use forgetting::Receipt;
 pub use import::{Import, ImportReport, ImportRules, RefusedLine};
 pub use page::{Order, Page, Position};
 pub use patch::merge;
+pub use recall::{MOST_RECALLED, Question, Recalled};
 pub use service::{Memory, MemoryError};
 pub use store::{
     Erased, MemoryStore, NamespaceUse, Partition, Quotas, Scored, StoreError, StoreErrorKind,
