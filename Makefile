@@ -10,7 +10,7 @@ help: ## what there is
 setup: ## install what this machine lacks (Debian and kin; asks for sudo only if something is)
 	scripts/setup test
 
-run: ## start the gate before a sample backend and print calls to try; Ctrl-C stops everything
+run: ## start the gate, a sample backend and the memory service, and print calls to try; Ctrl-C stops all
 	scripts/setup build
 	@exec scripts/run
 
