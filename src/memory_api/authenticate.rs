@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use super::{AppState, Problem, ProblemCode};
 use crate::clock::SharedClock;
 use crate::decision::{Denial, DenialCode, Refusal};
+use crate::identity::assertion;
 use crate::identity::jwks::{KeySet, KeySetRegistry};
 use crate::identity::settings::{
     ClaimNames, ClaimPath, IssuerPrincipal, IssuerSettings, KeySource, SignatureAlgorithm,
@@ -28,12 +29,6 @@ use crate::tenant::TenantGrammar;
 /// The gate's assertion.
 const ASSERTION: &str = "x-fabric-assertion";
 
-/// `iss` of an assertion, and its name in records.
-pub const ASSERTION_ISSUER: &str = "fabric-gate";
-
-/// How long an assertion may be good for.
-const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
-
 /// Clock difference to the gate that is forgiven.
 const ASSERTION_LEEWAY: Duration = Duration::from_secs(5);
 
@@ -41,8 +36,8 @@ const ASSERTION_LEEWAY: Duration = Duration::from_secs(5);
 pub fn assertion_issuer(keys: KeySource, audience: String) -> IssuerSettings {
     let claim = |name: &str| ClaimPath::Name(name.to_owned());
     IssuerSettings {
-        name: ASSERTION_ISSUER.to_owned(),
-        issuer: ASSERTION_ISSUER.to_owned(),
+        name: assertion::ISSUER.to_owned(),
+        issuer: assertion::ISSUER.to_owned(),
         audiences: vec![audience],
         keys,
         algorithms: vec![SignatureAlgorithm::EdDSA],
@@ -59,7 +54,7 @@ pub fn assertion_issuer(keys: KeySource, audience: String) -> IssuerSettings {
             scopes: claim("scope"),
         },
         machine: None,
-        max_lifetime: ASSERTION_LIFETIME,
+        max_lifetime: Duration::from_secs(assertion::LIFETIME_SECONDS.unsigned_abs()),
     }
 }
 

@@ -202,13 +202,4 @@ impl Drop for Line {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_panic_is_no_answer_and_nothing_else_is() {
-        assert!(caught(async { panic!("a defect") }).await.is_none());
-        let answered = caught(async { StatusCode::NO_CONTENT.into_response() }).await;
-        assert_eq!(answered.unwrap().status(), 204);
-    }
-}
+mod tests;

@@ -48,7 +48,7 @@ mod request_id;
 pub mod server;
 mod state;
 
-pub use authenticate::{ASSERTION_ISSUER, Authenticator, assertion_issuer};
+pub use authenticate::{Authenticator, assertion_issuer};
 pub use exchange::RequestId;
 pub use extract::{JsonBody, PathOf, QueryOf};
 pub use metrics::{MemoryMetrics, MetricsError};

@@ -10,5 +10,16 @@
     reason = "a helper of a test fails by panicking, as the test does"
 )]
 
+#[path = "../support/jwks_server.rs"]
+mod jwks_server;
+#[path = "../support/memory_process.rs"]
+mod memory_process;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod description;
+mod listening;
 mod people;
 mod reference;
+mod settings;
+mod who_calls;

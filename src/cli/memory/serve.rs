@@ -55,10 +55,9 @@ async fn serve(config: &MemoryConfig) -> Result<(), CommandError> {
         None => None,
     };
     stop_on_signals(stop)?;
-    tracing::info!(address = %shown(config, &public), "fabric-memory serves");
+    tracing::info!(address = %public.address(), "fabric-memory serves");
     let operations = operations.map(|server| {
-        let address = server.local_address();
-        tracing::info!(?address, "health and metrics");
+        tracing::info!(address = %server.address(), "health and metrics");
         tokio::spawn(server.serve(operations_router(&state), stopping.clone()))
     });
     public.serve(router(&state), stopping).await;
@@ -139,15 +138,6 @@ fn listen_settings(config: &MemoryConfig) -> ServerSettings {
         header_timeout: listen.header_timeout,
         idle_timeout: listen.idle_timeout,
         grace: config.shutdown_grace,
-    }
-}
-
-/// The address as it is: the port that the system chose, or the socket's path.
-fn shown(config: &MemoryConfig, server: &Server) -> String {
-    match (&config.listen.address, server.local_address()) {
-        (ListenAddress::Unix(path), _) => format!("unix:{}", path.display()),
-        (ListenAddress::Tcp(_), Some(address)) => address.to_string(),
-        (ListenAddress::Tcp(address), None) => address.to_string(),
     }
 }
 

@@ -13,14 +13,12 @@ use super::{
     MemoryRules, StoreConfig, StoreLocation,
 };
 use crate::config::{ListenAddress, Tls};
+use crate::identity::assertion;
 use crate::identity::settings::KeySource;
 use crate::policy::document::reader::Fields;
 use crate::policy::document::{Sections, issuers_of, read_settings, tenant_grammar, values};
 use crate::policy::problem::{Located, Problem, ProblemKind};
 use crate::secret::{SecretReference, SecretResolver};
-
-/// `iss` and name of the gate's own assertions.
-const GATE: &str = "fabric-gate";
 
 /// Reads the text of a config file that is called `file` in problems.
 pub(super) fn read(
@@ -168,7 +166,7 @@ fn operations(section: &Section<'_>) -> Option<Option<SocketAddr>> {
 }
 
 fn identity(sections: &Sections<'_>) -> Option<MemoryIdentity> {
-    let issuers = issuers_of(sections, Path::new(""), GATE);
+    let issuers = issuers_of(sections, Path::new(""), assertion::ISSUER);
     let grammar = tenant_grammar(sections);
     let section = Section(sections.plain("identity"));
     let audience = section.parsed("assertion_audience", "memory", not_empty);

@@ -9,6 +9,7 @@ mod connection;
 mod tls;
 mod unix;
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -61,6 +62,15 @@ pub enum ServerAddress {
     Unix(PathBuf),
 }
 
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(formatter),
+            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
+        }
+    }
+}
+
 /// A listener can't be had.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
@@ -68,7 +78,7 @@ pub enum ServerError {
     #[error("cannot listen on `{address}`")]
     Address {
         /// Which.
-        address: String,
+        address: ServerAddress,
         /// Why.
         source: io::Error,
     },
@@ -111,10 +121,7 @@ impl Server {
             }
         };
         let socket = socket.map_err(|source| ServerError::Address {
-            address: match &settings.address {
-                ServerAddress::Tcp(address) => address.to_string(),
-                ServerAddress::Unix(path) => format!("unix:{}", path.display()),
-            },
+            address: settings.address.clone(),
             source,
         })?;
         Ok(Self {
@@ -125,11 +132,14 @@ impl Server {
         })
     }
 
-    /// The TCP address that is listened on, if it is one.
-    pub fn local_address(&self) -> Option<SocketAddr> {
+    /// Where it listens: with the port that the system chose, or `unix:PATH`.
+    pub fn address(&self) -> ServerAddress {
         match &self.socket {
-            Socket::Tcp(listener) => listener.local_addr().ok(),
-            Socket::Unix(..) => None,
+            Socket::Tcp(listener) => match listener.local_addr() {
+                Ok(address) => ServerAddress::Tcp(address),
+                Err(_) => self.settings.address.clone(),
+            },
+            Socket::Unix(..) => self.settings.address.clone(),
         }
     }
 
