@@ -1,5 +1,6 @@
 //! The OpenAPI document is the router, and the other way round.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -17,11 +18,15 @@ async fn every_operation_of_the_document_is_routed_and_asks_who_calls() {
     assert_eq!(document.status, 200, "it says nothing of anybody");
     let document = document.json();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
-    let mut operations = 0;
+    let mut operations = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         let target = concrete(path);
         for method in METHODS.iter().filter(|method| item.get(method).is_some()) {
-            operations += 1;
+            let id = item[method]["operationId"].as_str().unwrap();
+            assert!(
+                operations.insert(id.to_owned()),
+                "`{id}` names two operations: give {method} {path} an `operation_id`"
+            );
             let method = method.to_uppercase();
             let response = process.ask(&method, &target, &[], b"").await;
             assert_eq!(response.status, 401, "{method} {path}: {response:?}");
@@ -35,7 +40,7 @@ async fn every_operation_of_the_document_is_routed_and_asks_who_calls() {
             );
         }
     }
-    assert!(operations > 0, "there is an API");
+    assert!(!operations.is_empty(), "there is an API");
 }
 
 /// A route that is not made by `routes!` would not be described. Health and the document itself

@@ -228,11 +228,11 @@ async fn http1_and_http2_are_served_on_the_same_plain_port() {
     assert_eq!(listening.get("/").await, 200);
     let mut client = H2Client::connect(&listening.address).await;
     let asked = h2_client::request("POST", "/echo", &[]);
-    let response = client.request(asked, b"text").await;
+    let response = client.request(asked, b"text", None).await;
     assert_eq!(response.unwrap().body, b"text");
     tokio::time::sleep(Duration::from_millis(500)).await;
     let asked = h2_client::request("POST", "/echo", &[]);
-    let again = client.request(asked, b"more").await;
+    let again = client.request(asked, b"more", None).await;
     assert_eq!(
         again.unwrap().body,
         b"more",
@@ -270,7 +270,7 @@ async fn tls_is_spoken_in_both_versions_and_a_client_without_certificate_stays_o
         let h2 = authority.client_config(&["h2"], identity);
         let mut client = H2Client::connect_tls(process.address(), "memory.test", h2).await;
         let asked_h2 = h2_client::request("GET", "/v1/caller", &headers);
-        let response = client.request(asked_h2, b"").await.unwrap();
+        let response = client.request(asked_h2, b"", None).await.unwrap();
         assert_eq!(response.head.status, 200);
         if client_ca.is_some() {
             // With TLS 1.3 a client learns that it is refused only from the first read.
