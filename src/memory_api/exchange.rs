@@ -21,6 +21,7 @@ use super::held::Held;
 use super::request_id::{self, trace_parent};
 use super::{AppState, MemoryMetrics, Problem, ProblemCode};
 
+use crate::decision::{DenialCode, Refusal};
 use crate::tenant::TenantId;
 
 pub use super::request_id::RequestId;
@@ -65,6 +66,10 @@ async fn admit(
     let Ok(place) = Arc::clone(&state.requests).try_acquire_owned() else {
         return (refusal(ProblemCode::Overloaded), None);
     };
+    if is_coded(&request) {
+        let refused = Refusal::from(DenialCode::EncodingUnsupported);
+        return (Problem::from(refused).into_response(), Some(place));
+    }
     let limit = time_limit(state, &route);
     let served = tokio::time::timeout(limit, caught(next.run(request))).await;
     let response = match served {
@@ -73,6 +78,14 @@ async fn admit(
         Err(_elapsed) => refusal(ProblemCode::TimedOut),
     };
     (response, Some(place))
+}
+
+/// Whether the body is compressed. No route takes such a one: what it unpacks to is not bounded.
+fn is_coded(request: &Request) -> bool {
+    let codings = request.headers().get_all(header::CONTENT_ENCODING);
+    codings
+        .iter()
+        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 fn refusal(code: ProblemCode) -> Response {

@@ -170,3 +170,16 @@ async fn what_a_facade_says_in_its_own_words_stays_and_no_cache_may_keep_it() {
     let body = to_bytes(response.into_body(), 100).await.unwrap();
     assert_eq!(body, "no such thing");
 }
+
+#[tokio::test]
+async fn a_compressed_body_is_not_unpacked() {
+    let stage = stage();
+    for (coding, status) in [("gzip", 415), ("identity, br", 415), ("identity", 200)] {
+        let request = Request::builder()
+            .uri("/")
+            .header("content-encoding", coding);
+        let request = request.body(Body::empty()).unwrap();
+        let response = stage.router.call(request).await.unwrap();
+        assert_eq!(response.status(), status, "{coding}");
+    }
+}
