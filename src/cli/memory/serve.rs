@@ -1,6 +1,7 @@
 //! `fabric-memory serve`: everything put together.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -45,6 +46,7 @@ async fn serve(config: &MemoryConfig) -> Result<(), CommandError> {
             let settings = ServerSettings {
                 address: ServerAddress::Tcp(address),
                 tls: None,
+                grace: Duration::from_secs(1),
                 ..listen_settings(config)
             };
             // Scrapes are no callers' connections.
@@ -58,11 +60,19 @@ async fn serve(config: &MemoryConfig) -> Result<(), CommandError> {
     tracing::info!(address = %public.address(), "fabric-memory serves");
     let operations = operations.map(|server| {
         tracing::info!(address = %server.address(), "health and metrics");
-        tokio::spawn(server.serve(operations_router(&state), stopping.clone()))
+        // It tells that the service is about to end until it has.
+        let (end, ended) = Stopping::new();
+        (
+            end,
+            tokio::spawn(server.serve(operations_router(&state), ended)),
+        )
     });
     public.serve(router(&state), stopping).await;
-    if let Some(operations) = operations {
-        operations.abort();
+    if let Some((end, operations)) = operations {
+        end.send_replace(true);
+        if let Err(error) = operations.await {
+            tracing::error!(%error, "the operators' listener did not end well");
+        }
     }
     tracing::info!("fabric-memory has ended");
     Ok(())

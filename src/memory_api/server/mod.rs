@@ -158,6 +158,7 @@ impl Server {
             };
             let stream = match accepted {
                 Ok(stream) => stream,
+                Err(error) if is_peers(&error) => continue,
                 Err(error) => {
                     tracing::warn!(%error, "a connection can't be accepted");
                     tokio::time::sleep(BREATHER).await;
@@ -194,7 +195,8 @@ impl Server {
         match &self.socket {
             Socket::Tcp(listener) => {
                 let (stream, _peer) = listener.accept().await?;
-                stream.set_nodelay(true)?;
+                // Refused for a peer that is gone again, which its first read tells as well.
+                let _ = stream.set_nodelay(true);
                 Ok(Box::new(stream))
             }
             Socket::Unix(listener, _file) => {
@@ -203,6 +205,14 @@ impl Server {
             }
         }
     }
+}
+
+/// Whether a connection was given up by its peer before it was accepted: nothing to wait for.
+fn is_peers(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    )
 }
 
 /// What bytes come and go by.
