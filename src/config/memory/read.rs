@@ -327,7 +327,7 @@ fn quotas(section: &Section<'_>) -> MemoryQuotas {
         entries_per_tenant: section.most("entries_per_tenant", any.clone()),
         bytes_per_user: section.most("bytes_per_user", any.clone()),
         entries_per_user: Some(section.number("entries_per_user", any, 100_000)),
-        entry_bytes: section.number("entry_bytes", 1_024..=1 << 26, 1 << 20),
+        entry_bytes: section.number("entry_bytes", 1_024..=1 << 26, 256 << 10),
     }
 }
 
