@@ -28,8 +28,8 @@ lint: ## what has to be clean before a commit
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 
-release: ## the binary to deploy: target/release/fabric-gate
-	cargo build --locked --release --bin fabric-gate
+release: ## the binaries to deploy: target/release/fabric-gate, fabric-memory
+	cargo build --locked --release --bin fabric-gate --bin fabric-memory
 
 bench: ## instructions and CPU time per request, against a pingora that decides nothing
 	scripts/setup bench

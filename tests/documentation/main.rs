@@ -12,6 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fabric_gate::config::Config;
+use fabric_gate::config::memory::MemoryConfig;
 use fabric_gate::policy::{PolicyDirectory, compile, render_text};
 use fabric_gate::secret::SecretResolver;
 
@@ -111,6 +112,21 @@ fn every_configuration_that_is_shown_resolves() {
 }
 
 #[test]
+fn every_configuration_of_the_memory_service_that_is_shown_resolves() {
+    for block in with_info("toml memory") {
+        let environment = SecretResolver::default();
+        let resolved = MemoryConfig::parse("shown.toml", &block.text, &environment);
+        assert!(
+            resolved.is_ok(),
+            "{}:{}\n{}",
+            block.page.display(),
+            block.line,
+            render_text(&resolved.err().unwrap_or_default())
+        );
+    }
+}
+
+#[test]
 fn no_toml_is_shown_without_being_tried() {
     let untried: Vec<String> = blocks()
         .into_iter()
@@ -119,7 +135,7 @@ fn no_toml_is_shown_without_being_tried() {
         .collect();
     assert!(
         untried.is_empty(),
-        "say `toml policy` or `toml config`: {untried:?}"
+        "say `toml policy`, `toml config` or `toml memory`: {untried:?}"
     );
 }
 
