@@ -145,7 +145,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
 ];
 
 /// A crate and the modules that may know it.
-const CONFINED: [(&str, &[&str]); 9] = [
+const CONFINED: [(&str, &[&str]); 11] = [
     ("pingora", &["proxy"]),
     ("pingora_timeout", &["proxy"]),
     ("axum", &["admin", "cli", "memory_api"]),
@@ -154,6 +154,8 @@ const CONFINED: [(&str, &[&str]); 9] = [
     ("hyper", &["memory_api"]),
     ("utoipa", &["cli", "memory_api"]),
     ("notify", &["policy"]),
+    ("deadpool_postgres", &["memory"]),
+    ("tokio_postgres", &["memory"]),
     ("rusqlite", &["memory", "state"]),
 ];
 

@@ -25,6 +25,7 @@ mod forgetting;
 mod import;
 mod page;
 mod patch;
+pub mod postgres;
 mod promote;
 mod recall;
 mod recalls;
