@@ -28,7 +28,12 @@ const ROLE: &str = "
                 AND pg_has_role(current_user, a.oid, 'MEMBER')
             ORDER BY 1
         ) AS above,
-        coalesce(current_setting('app.tenant', true), '') AS tenant,
+        EXISTS (
+            SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.datname = current_database(),
+                unnest(s.setconfig) AS t(setting)
+            WHERE s.setrole IN (0, r.oid) AND s.setdatabase IN (0, d.oid)
+                AND t.setting LIKE 'app.tenant=%'
+        ) AS preset,
         coalesce(has_schema_privilege(to_regnamespace('fabric_memory')::oid, 'USAGE'), false) AS enters,
         to_regnamespace('fabric_memory') IS NOT NULL AS migrated,
         EXISTS (
@@ -80,7 +85,7 @@ const TABLES: [&str; 6] = [
 
 /// The oldest versions of PostgreSQL that are served with.
 #[derive(Clone, Copy, Debug)]
-pub struct Minimum(&'static [(i32, i32)]);
+pub(super) struct Minimum(&'static [(i32, i32)]);
 
 /// Before these, row security could be passed by: CVE-2024-10976 (policies of another role applied
 /// through a subquery, fixed in 14.14, 15.9, 16.5, 17.1) and CVE-2025-8713 (statistics told of rows
@@ -239,7 +244,7 @@ fn judge_role(row: &Row, findings: &mut Findings) -> Result<(), StoreError> {
             "the role `{name}` may not use the schema: `GRANT fabric_memory_app TO \"{name}\"`"
         ));
     }
-    if !value::<String>(row, "tenant")?.is_empty() {
+    if value(row, "preset")? {
         findings.add(format_args!(
             "a tenant is set where none was named: `ALTER ROLE \"{name}\" RESET \"app.tenant\"`, \
              and the same for the database"

@@ -14,13 +14,12 @@ use std::time::Duration;
 use deadpool_postgres::{
     Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
 };
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{CancelToken, NoTls, Row, RowStream};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::{of_driver, of_pool};
-use super::shares::Shares;
+use super::shares::{Shares, Turn};
 use super::url::{PostgresUrl, Tls};
 use super::{OpenError, tls};
 use crate::memory::{StoreError, StoreErrorKind};
@@ -152,7 +151,7 @@ impl Sessions {
         &self,
         tenant: &str,
         mode: Mode,
-        turn: Option<OwnedSemaphorePermit>,
+        turn: Option<Turn>,
     ) -> Result<Transaction, StoreError> {
         let mut turn = turn;
         // After a restart of the server every connection that was kept is broken, and not all of
@@ -192,7 +191,7 @@ pub(super) struct Transaction {
     client: Option<Object>,
     cancel: CancelToken,
     connector: Connector,
-    _turn: Option<OwnedSemaphorePermit>,
+    _turn: Option<Turn>,
 }
 
 impl Transaction {
@@ -304,7 +303,7 @@ impl Transaction {
     }
 
     /// Ends a transaction whose connection is broken.
-    fn give_up(mut self) -> Option<OwnedSemaphorePermit> {
+    fn give_up(mut self) -> Option<Turn> {
         if let Some(client) = self.client.take() {
             drop(Object::take(client));
         }

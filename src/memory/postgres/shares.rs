@@ -31,6 +31,14 @@ struct Turns {
     writers: Arc<Semaphore>,
 }
 
+/// The right to hold one connection.
+#[derive(Debug)]
+pub(super) struct Turn {
+    _permit: OwnedSemaphorePermit,
+    // INVARIANT: what is held keeps the tenant's turns, or the next to come would find others.
+    _turns: Arc<Turns>,
+}
+
 impl Shares {
     /// At most `readers` of a tenant at a time, and one writer; others wait for up to `wait`.
     pub(super) fn new(readers: usize, wait: Duration) -> Self {
@@ -42,11 +50,7 @@ impl Shares {
     }
 
     /// The right to hold one connection.
-    pub(super) async fn turn(
-        &self,
-        tenant: &TenantId,
-        mode: Mode,
-    ) -> Result<OwnedSemaphorePermit, StoreError> {
+    pub(super) async fn turn(&self, tenant: &TenantId, mode: Mode) -> Result<Turn, StoreError> {
         let turns = self.of(tenant);
         let semaphore = match mode {
             Mode::Reading => &turns.readers,
@@ -54,7 +58,10 @@ impl Shares {
         };
         let turn = tokio::time::timeout(self.wait, Arc::clone(semaphore).acquire_owned()).await;
         match turn {
-            Ok(Ok(permit)) => Ok(permit),
+            Ok(Ok(permit)) => Ok(Turn {
+                _permit: permit,
+                _turns: turns,
+            }),
             Ok(Err(_)) | Err(_) => Err(StoreError::new(
                 StoreErrorKind::Overloaded,
                 format_args!("tenant {tenant} uses its share of the connections"),
