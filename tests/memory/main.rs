@@ -19,6 +19,7 @@ mod support;
 
 mod description;
 mod listening;
+mod behaviour;
 mod people;
 mod reference;
 mod settings;
