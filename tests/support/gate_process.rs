@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::TcpListener;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -16,14 +18,19 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use super::certificates::Identity;
+use super::http1::Connection;
 use super::raw_client::{self, RawResponse};
 use super::transport::Address;
+use super::within;
 
 /// Longest wait for the process to become ready, and to end after it was told to.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often a state that nobody announces is looked at.
 const POLL: Duration = Duration::from_millis(10);
+
+/// Below the ports that systems give to whoever names none: Linux from 32768, others from 49152.
+const PORTS: Range<u16> = 10_240..32_768;
 
 /// How often a start is tried anew because another process took the port in between.
 const ATTEMPTS: usize = 5;
@@ -350,17 +357,21 @@ impl GateProcess {
         }
     }
 
+    /// Whether it says so. One that ends in its start resets who asks it.
     async fn answers(&self, path: &str) -> bool {
-        if self.admin.connect().await.is_err() {
-            return false;
-        }
-        let request = raw_client::request("GET", path, &[("Connection", "close")], b"");
-        raw_client::exchange(&self.admin, request).await.status == 200
+        let asking = async {
+            let mut connection = Connection::new(self.admin.connect().await.ok()?);
+            let request = raw_client::request("GET", path, &[("Connection", "close")], b"");
+            connection.send(&request).await.ok()?;
+            connection.read_head().await.ok()?
+        };
+        let head = within("an answer of the admin listener", asking).await;
+        head.is_some_and(|head| head.word(1) == "200")
     }
 
     fn take_free_ports(&mut self) {
         // Both are held until both are known, so that they differ.
-        let [public, admin] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [public, admin] = [(); 2].map(|()| free_port());
         if !self.builder.unix {
             self.address = Address::Tcp(public.local_addr().unwrap());
         }
@@ -433,6 +444,18 @@ impl GateProcess {
             .env_remove("RUST_LOG")
             .envs(self.builder.environment.iter().cloned());
         command
+    }
+}
+
+/// A port that is free. Nobody is given one of these unasked, so that only another gate's start can
+/// take it before this one's does.
+fn free_port() -> TcpListener {
+    loop {
+        let chance = RandomState::new().build_hasher().finish();
+        let port = PORTS.start + u16::try_from(chance % PORTS.len() as u64).unwrap();
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener;
+        }
     }
 }
 
