@@ -190,14 +190,25 @@ mod tests {
     async fn who_waits_is_woken_in_the_order_of_time_and_hardly_before_it() {
         let alarm = Alarm::default();
         let start = Instant::now();
-        let (sooner, later) = (Duration::from_millis(20), Duration::from_secs(3_600));
-        tokio::select! {
-            // It waits first, and the one behind it has to be woken before it.
-            biased;
-            _ = alarm.wait_until(start + later) => panic!("woken an hour early"),
-            _ = alarm.wait_until(start + sooner) => {}
-        }
-        assert!(start.elapsed() + Duration::from_millis(1) >= sooner);
+        let mut later = std::pin::pin!(alarm.wait_until(start + Duration::from_secs(3_600)));
+        // Time for the thread to fall asleep over it; without it less is asked for.
+        let fallen_asleep = tokio::time::sleep(Duration::from_millis(50));
+        let sooner = start + Duration::from_millis(80);
+        let woken = async {
+            tokio::select! {
+                biased;
+                _ = &mut later => panic!("woken an hour early"),
+                () = fallen_asleep => {}
+            }
+            tokio::select! {
+                biased;
+                _ = &mut later => panic!("woken an hour early"),
+                _ = alarm.wait_until(sooner) => {}
+            }
+        };
+        let woken = tokio::time::timeout(Duration::from_secs(30), woken).await;
+        assert!(woken.is_ok(), "the one behind is waited for first");
+        assert!(Instant::now() + Duration::from_millis(1) >= sooner);
     }
 
     #[tokio::test]
