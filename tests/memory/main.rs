@@ -14,6 +14,8 @@
 mod jwks_server;
 #[path = "../support/memory_process.rs"]
 mod memory_process;
+#[path = "../support/postgres.rs"]
+mod postgres_server;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -21,6 +23,7 @@ mod description;
 mod listening;
 mod behaviour;
 mod people;
+mod postgres;
 mod reference;
 mod settings;
 mod who_calls;

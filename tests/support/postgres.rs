@@ -7,6 +7,8 @@
 //!
 //! `FABRIC_TEST_POSTGRES` names another server: a URL of a superuser who may do anything there.
 
+#![allow(dead_code, reason = "a test binary uses a part of it")]
+
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
@@ -40,7 +42,6 @@ pub struct TestServer {
     folder: Option<PathBuf>,
     // INVARIANT: held for as long as the server is used. Its closing is what ends the server.
     _using: Option<File>,
-    _own: Option<tempfile::TempDir>,
 }
 
 impl TestServer {
@@ -54,7 +55,6 @@ impl TestServer {
                 admin: url,
                 folder: None,
                 _using: None,
-                _own: None,
             };
         }
         // Two checkouts, and two users, have a server each.
@@ -71,23 +71,20 @@ impl TestServer {
             admin: url_of(&folder),
             folder: Some(folder),
             _using: Some(using),
-            _own: None,
         }
     }
 
     /// A server for this test alone, that writes to its disk as it does in production, with these
     /// settings (`name=value`) beside.
     pub async fn own(settings: &[&str]) -> Self {
-        let own = tempfile::Builder::new()
-            .prefix("fabric-pg-")
-            .tempdir()
-            .unwrap();
-        let using = start(own.path(), 0, settings).await;
+        let folder = tempfile::Builder::new().prefix("fabric-pg-").tempdir();
+        // Removed by the script, once the server in it has ended.
+        let folder = folder.unwrap().keep();
+        let using = start(&folder, 0, settings).await;
         Self {
-            admin: url_of(own.path()),
-            folder: Some(own.path().to_owned()),
+            admin: url_of(&folder),
+            folder: Some(folder),
             _using: Some(using),
-            _own: Some(own),
         }
     }
 
@@ -220,8 +217,7 @@ impl TestDatabase {
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let name = format!("role_{}_{number}", std::process::id());
         let admin = self.superuser().await;
-        let create =
-            format!("DROP ROLE IF EXISTS {name}; CREATE ROLE {name} LOGIN {attributes}");
+        let create = format!("DROP ROLE IF EXISTS {name}; CREATE ROLE {name} LOGIN {attributes}");
         admin.batch_execute(&create).await.unwrap();
         name
     }
@@ -259,7 +255,10 @@ async fn template(server: &TestServer) -> String {
         .await
         .unwrap();
     let found = admin
-        .query_opt("SELECT 1 FROM pg_database WHERE datname = $1 AND datistemplate", &[&name])
+        .query_opt(
+            "SELECT 1 FROM pg_database WHERE datname = $1 AND datistemplate",
+            &[&name],
+        )
         .await
         .unwrap();
     if found.is_none() {
@@ -297,7 +296,11 @@ async fn start(folder: &Path, linger: u32, settings: &[&str]) -> File {
     fs::set_permissions(folder, Permissions::from_mode(0o700)).unwrap();
     let open = |name: &str| {
         let path = folder.join(name);
-        File::options().create(true).append(true).open(path).unwrap()
+        File::options()
+            .create(true)
+            .append(true)
+            .open(path)
+            .unwrap()
     };
     let starting = open("start.lock");
     let using = open("users.lock");

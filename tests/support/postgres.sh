@@ -4,7 +4,8 @@
 #   tests/support/postgres.sh FOLDER LINGER [SETTING=VALUE ...]
 #
 # Writes FOLDER/ready when it answers on the socket in FOLDER, FOLDER/failed when it can't, and
-# removes both and its data at the end. LINGER: seconds it stays after its last user, for the next.
+# removes both and its data at the end. LINGER: seconds it stays after its last user, for the next;
+# with 0 it removes FOLDER as well.
 #
 # Why a process beside the tests: each test has a process of its own, one server serves them all, and
 # none of them is the last by arrangement. A lock of a killed process is given back by the kernel.
@@ -65,6 +66,8 @@ stop() {
 finish() {
     stop
     rm -rf ready failed stopping data
+    # A server that does not wait for others had one test, whose folder this is.
+    [ "$linger" != 0 ] || { cd / && rm -rf "$folder"; }
     exit 0
 }
 trap finish HUP INT TERM

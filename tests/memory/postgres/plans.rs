@@ -79,7 +79,10 @@ async fn the_indexes_serve_a_role_under_row_security_and_one_over_text_search_wo
     assert!(!plan(&client, &sql).await.contains("by_words"));
     // The twin: without row security the same index is used.
     let admin_plan = {
-        admin.batch_execute("SET enable_seqscan = off").await.unwrap();
+        admin
+            .batch_execute("SET enable_seqscan = off")
+            .await
+            .unwrap();
         plan(&admin, &sql).await
     };
     assert!(admin_plan.contains("by_words"), "{admin_plan}");

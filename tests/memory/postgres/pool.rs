@@ -20,7 +20,8 @@ async fn storm(store: &Arc<PostgresStore>, rounds: usize) {
             let tenant = format!("tenant-{}", number % 20);
             let who = alice_of(&tenant);
             for round in 0..rounds {
-                let patience = Duration::from_micros(((number * 7 + round * 131) % 97 * 200) as u64);
+                let patience =
+                    Duration::from_micros(((number * 7 + round * 131) % 97 * 200) as u64);
                 let work = async {
                     // A full pool is an answer; another tenant's text is none.
                     let _ = keep(&store, &who, &format!("{tenant} {number} {round}")).await;
@@ -55,7 +56,10 @@ async fn seen(
     let listed = store
         .list(&reach, &all, &Page::first(20), crate::people::NOW)
         .await?;
-    Ok(listed.into_iter().map(|entry| entry.fields.content).collect())
+    Ok(listed
+        .into_iter()
+        .map(|entry| entry.fields.content)
+        .collect())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -128,7 +132,9 @@ async fn a_tenant_whose_writers_wait_leaves_connections_to_others() {
     // Another replica holds the tenant's row.
     let other = database.superuser().await;
     other
-        .batch_execute("BEGIN; SELECT 1 FROM fabric_memory.counters WHERE tenant = 'acme' FOR UPDATE")
+        .batch_execute(
+            "BEGIN; SELECT 1 FROM fabric_memory.counters WHERE tenant = 'acme' FOR UPDATE",
+        )
         .await
         .unwrap();
     let writers: Vec<_> = (0..50)
@@ -139,11 +145,21 @@ async fn a_tenant_whose_writers_wait_leaves_connections_to_others() {
         .collect();
     let began = Instant::now();
     for number in 0..20 {
-        keep(&store, &globex, &format!("goes on {number}")).await.unwrap();
+        keep(&store, &globex, &format!("goes on {number}"))
+            .await
+            .unwrap();
     }
     assert_eq!(texts(&store, &globex).await.len(), 20);
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-    assert_eq!(texts(&store, &acme).await, ["first"], "its readers go on as well");
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(
+        texts(&store, &acme).await,
+        ["first"],
+        "its readers go on as well"
+    );
     let mut refused = 0;
     tokio::time::sleep(Duration::from_secs(2)).await;
     other.batch_execute("COMMIT").await.unwrap();

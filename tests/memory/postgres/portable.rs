@@ -17,7 +17,9 @@ async fn columns(client: &Client, table: &str) -> String {
 async fn back_up(database: &TestDatabase, tenant: &str) -> Vec<(&'static str, Vec<u8>)> {
     let client = database.service().await;
     client
-        .batch_execute(&format!("BEGIN READ ONLY; SET LOCAL app.tenant = '{tenant}'"))
+        .batch_execute(&format!(
+            "BEGIN READ ONLY; SET LOCAL app.tenant = '{tenant}'"
+        ))
         .await
         .unwrap();
     let mut archive = Vec::new();

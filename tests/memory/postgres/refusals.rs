@@ -21,11 +21,26 @@ async fn a_role_that_could_pass_row_security_by_is_refused() {
     let app = "IN ROLE fabric_memory_app";
     for (attributes, said) in [
         ("SUPERUSER".to_owned(), "is a superuser or has BYPASSRLS"),
-        (format!("BYPASSRLS {app}"), "is a superuser or has BYPASSRLS"),
-        (format!("{app}, fabric_memory_owner"), "owner of fabric_memory.entries"),
-        (format!("NOINHERIT {app}, fabric_memory_owner"), "owner of the schema"),
-        (format!("{app}, pg_execute_server_program"), "pg_execute_server_program"),
-        (format!("{app}, pg_read_server_files"), "pg_read_server_files"),
+        (
+            format!("BYPASSRLS {app}"),
+            "is a superuser or has BYPASSRLS",
+        ),
+        (
+            format!("{app}, fabric_memory_owner"),
+            "owner of fabric_memory.entries",
+        ),
+        (
+            format!("NOINHERIT {app}, fabric_memory_owner"),
+            "owner of the schema",
+        ),
+        (
+            format!("{app}, pg_execute_server_program"),
+            "pg_execute_server_program",
+        ),
+        (
+            format!("{app}, pg_read_server_files"),
+            "pg_read_server_files",
+        ),
         (format!("CREATEROLE {app}"), "NOCREATEROLE"),
         (format!("REPLICATION {app}"), "NOREPLICATION"),
         (String::new(), "GRANT fabric_memory_app"),
@@ -37,7 +52,10 @@ async fn a_role_that_could_pass_row_security_by_is_refused() {
     let bypass = database.role("BYPASSRLS").await;
     let member = database.role(&format!("{app}, {bypass}")).await;
     let error = refusal(&database.url_as(&member)).await;
-    assert!(error.contains(&format!("a member of `{bypass}`")), "{error}");
+    assert!(
+        error.contains(&format!("a member of `{bypass}`")),
+        "{error}"
+    );
     // The twin.
     let plain = database.role(app).await;
     assert!(open(&database.url_as(&plain)).await.is_ok());

@@ -1,8 +1,6 @@
 //! Vectors compared in the server, where pgvector is installed, and here.
 
-use fabric_gate::memory::{
-    Address, Area, Change, Embedding, Fields, Filter, MemoryStore, Scope,
-};
+use fabric_gate::memory::{Address, Area, Change, Embedding, Fields, Filter, MemoryStore, Scope};
 
 use super::{alice_of, quotas, store};
 use crate::people::NOW;
@@ -28,7 +26,9 @@ async fn vectors_compared_in_the_server_are_found_in_the_same_order_as_here() {
         created_at: None,
     };
     let changes = vectors.map(create).collect();
-    here.write(&acme.own(), changes, &quotas(), NOW).await.unwrap();
+    here.write(&acme.own(), changes, &quotas(), NOW)
+        .await
+        .unwrap();
 
     let admin = database.superuser().await;
     let available = "SELECT 1 FROM pg_available_extensions WHERE name = 'vector'";
@@ -36,8 +36,13 @@ async fn vectors_compared_in_the_server_are_found_in_the_same_order_as_here() {
         println!("there is no pgvector for this server: not compared");
         return;
     }
-    admin.batch_execute("CREATE SCHEMA \"ext \"\"1\"; CREATE EXTENSION vector SCHEMA \"ext \"\"1\"; \
-         GRANT USAGE ON SCHEMA \"ext \"\"1\" TO fabric_memory_app").await.unwrap();
+    admin
+        .batch_execute(
+            "CREATE SCHEMA \"ext \"\"1\"; CREATE EXTENSION vector SCHEMA \"ext \"\"1\"; \
+         GRANT USAGE ON SCHEMA \"ext \"\"1\" TO fabric_memory_app",
+        )
+        .await
+        .unwrap();
     let there = store(&database).await;
     assert!(there.has_pgvector());
     let reach = acme.reach(Scope::All);
@@ -46,7 +51,10 @@ async fn vectors_compared_in_the_server_are_found_in_the_same_order_as_here() {
         let numbers = (0..48_u16).map(|d| f32::from((d * step) % 23) - 11.5);
         let asked = Embedding::new(numbers.collect()).unwrap();
         let one = here.by_vector(&reach, &all, &asked, 20, NOW).await.unwrap();
-        let other = there.by_vector(&reach, &all, &asked, 20, NOW).await.unwrap();
+        let other = there
+            .by_vector(&reach, &all, &asked, 20, NOW)
+            .await
+            .unwrap();
         assert_eq!(one.len(), 20);
         assert_eq!(one, other);
     }
