@@ -10,7 +10,7 @@ use super::{
 
 /// How often a change that was computed from what was read is computed anew when another writer was
 /// faster and the caller did not say which version it goes by.
-const ATTEMPTS: usize = 16;
+pub(super) const ATTEMPTS: usize = 16;
 
 /// The caller's right to write what belongs to this owner in its tenant.
 ///

@@ -11,6 +11,7 @@
 //! row-level security; one behavioural suite runs on both. This module knows no HTTP.
 
 mod bounds;
+mod bulk;
 mod caller;
 mod change;
 mod conditions;
@@ -36,6 +37,7 @@ mod tending;
 mod wanted;
 
 pub use bounds::Bounds;
+pub use bulk::{BulkError, MOST_OPERATIONS, Operation};
 pub use caller::{
     Caller, Namespace, Owner, Reach, RoleRequired, Rules, Scope, TenantErasure, TenantScope,
     UserErasure, Writable,

@@ -172,7 +172,12 @@ impl Memory {
         Ok(outcomes.into_iter().next().ok_or_else(unanswered)?)
     }
 
-    fn judge(&self, to: &Writable, index: usize, change: &mut Change) -> Result<(), MemoryError> {
+    pub(super) fn judge(
+        &self,
+        to: &Writable,
+        index: usize,
+        change: &mut Change,
+    ) -> Result<(), MemoryError> {
         match &*change {
             Change::Create { address, .. }
             | Change::Put { address, .. }

@@ -25,7 +25,7 @@ pub(super) enum Line {
     /// An earlier version of an entry.
     EarlierVersion,
     /// An entry.
-    Entry(Item),
+    Entry(Box<Item>),
 }
 
 /// An entry of a file.
@@ -56,7 +56,8 @@ pub(super) fn read_line(
     if members.contains_key("version_of") {
         return Ok(Line::EarlierVersion);
     }
-    item(members, source, now).map(Line::Entry)
+    let item = item(members, source, now)?;
+    Ok(Line::Entry(Box::new(item)))
 }
 
 fn framing(number: u64, format: &Value, members: &Map<String, Value>) -> Result<Line, MemoryError> {
@@ -207,7 +208,7 @@ mod tests {
 
     fn item_of(line: Value) -> Item {
         match read(2, line.clone()) {
-            Ok(Line::Entry(item)) => item,
+            Ok(Line::Entry(item)) => *item,
             other => panic!("{line} is {other:?}"),
         }
     }

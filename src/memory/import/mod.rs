@@ -47,7 +47,7 @@ pub struct ImportRules {
 /// How far an import got.
 #[derive(Debug, Default)]
 pub struct ImportReport {
-    /// Lines read.
+    /// The last line that was read.
     pub lines: u64,
     /// The last line of which it and all before it are imported.
     pub imported_through: u64,
@@ -126,15 +126,15 @@ impl Import {
         })
     }
 
-    /// Takes the next line: the members of its object, or what is wrong with its text. `Break` means
-    /// that no further line is wanted.
+    /// Takes the next line, by its number from 1: the members of its object, or what is wrong with
+    /// its text. `Break` means that no further line is wanted.
     pub async fn line(
         &mut self,
+        number: u64,
         members: Result<Map<String, Value>, MemoryError>,
     ) -> ControlFlow<()> {
-        self.report.lines += 1;
+        self.report.lines = number;
         self.chunk_lines += 1;
-        let number = self.report.lines;
         let read = members.and_then(|members| self.judge(number, members));
         match read {
             Ok(Line::Head { namespace }) => self.source = namespace,
@@ -142,7 +142,10 @@ impl Import {
             Ok(Line::EarlierVersion) => self.report.skipped += 1,
             Ok(Line::Entry(item)) => {
                 self.chunk_bytes += item.fields.bytes();
-                self.chunk.push(Pending { line: number, item });
+                self.chunk.push(Pending {
+                    line: number,
+                    item: *item,
+                });
             }
             Err(error) => self.refuse(number, error),
         }
