@@ -130,6 +130,7 @@ pub(super) async fn require(
     match state.authenticator.caller(request.headers()).await {
         Ok(principal) => {
             let caller = Caller::new(&principal, &state.rules);
+            state.memory.saw(&caller);
             let tenant = caller.tenant().clone();
             request.extensions_mut().insert(caller);
             let mut response = next.run(request).await;

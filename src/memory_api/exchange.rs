@@ -132,6 +132,9 @@ fn finish(
     };
     if let Some(problem) = response.extensions().get::<Problem>().cloned() {
         line.code = Some(problem.code());
+        if problem.is(ProblemCode::StateUnavailable) {
+            state.metrics.store_failed();
+        }
         if is_unwritten(&response) {
             let allow = response.headers_mut().remove(header::ALLOW);
             response = problem.answer(line.id.as_str());

@@ -1,5 +1,7 @@
 //! `/livez`, `/readyz` and, on a listener of its own, `/metrics`.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -8,6 +10,9 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::{AppState, Problem, ProblemCode};
+
+/// How long a probe waits for the store.
+const STORE_WAIT: Duration = Duration::from_secs(2);
 
 /// Health, on both listeners.
 pub(super) fn health() -> Router<AppState> {
@@ -47,12 +52,22 @@ async fn ready(State(state): State<AppState>) -> Response {
             })
         })
         .collect();
+    let store = tokio::time::timeout(STORE_WAIT, state.memory.store().ready()).await;
+    let store_ok = match store {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the store is not ready");
+            false
+        }
+        Err(_elapsed) => false,
+    };
     let stopping = state.stopping.has_begun();
-    let ready = keys_ok && !stopping;
+    let ready = keys_ok && store_ok && !stopping;
     let document = json!({
         "ready": ready,
         "checks": {
             "keys": { "ok": keys_ok, "issuers": issuers },
+            "store": { "ok": store_ok },
             "process": { "ok": !stopping },
         },
     });

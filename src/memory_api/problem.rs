@@ -27,8 +27,10 @@ pub enum ProblemCode {
     Forbidden,
     NotFound,
     MethodNotAllowed,
-    /// Another entry has the key already, or two writers met.
+    /// Others kept changing it.
     Conflict,
+    /// Another entry has the key.
+    KeyTaken,
     PreconditionFailed,
     /// The change needs `If-Match` (RFC 6585 section 3).
     PreconditionRequired,
@@ -46,13 +48,14 @@ pub enum ProblemCode {
 
 impl ProblemCode {
     /// Every code, for tests and documentation.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::RequestRejected,
         Self::RoleRequired,
         Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::Conflict,
+        Self::KeyTaken,
         Self::PreconditionFailed,
         Self::PreconditionRequired,
         Self::BodyTooLarge,
@@ -97,6 +100,12 @@ impl ProblemCode {
                 "conflict",
                 StatusCode::CONFLICT,
                 "It conflicts with what is there",
+                None,
+            ),
+            Self::KeyTaken => (
+                "key_taken",
+                StatusCode::CONFLICT,
+                "Another entry has the key",
                 None,
             ),
             Self::PreconditionFailed => (
@@ -210,6 +219,11 @@ impl Problem {
     /// The stable code.
     pub fn code(&self) -> &'static str {
         self.code
+    }
+
+    /// Whether it is this one of the service's own.
+    pub fn is(&self, code: ProblemCode) -> bool {
+        self.code == code.facts().0
     }
 
     /// The HTTP status.

@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::{Authenticator, MemoryMetrics};
 use crate::clock::SharedClock;
-use crate::memory::Rules;
+use crate::memory::{Memory, Rules};
 
 /// Bounds of single requests and of all of them together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct ApiParts {
     pub authenticator: Authenticator,
     /// What roles may do.
     pub rules: Rules,
+    /// The memories.
+    pub memory: Arc<Memory>,
     /// Bounds.
     pub limits: ApiLimits,
     /// The counters.

@@ -3,6 +3,7 @@
 mod check;
 mod openapi;
 mod serve;
+mod store;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
