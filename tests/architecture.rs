@@ -29,7 +29,9 @@ const ARROWS: [(&str, &[&str]); 21] = [
     ("memory", &["clock", "identity", "tenant"]),
     (
         "memory_api",
-        &["clock", "decision", "identity", "memory", "tenant"],
+        &[
+            "clock", "decision", "identity", "inspect", "memory", "tenant",
+        ],
     ),
     (
         "telemetry",

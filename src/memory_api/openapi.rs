@@ -11,7 +11,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi as _};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{AppState, Problem, ProblemCode, authenticate, caller, exchange, operations};
+use super::{AppState, Problem, ProblemCode, authenticate, caller, exchange, memories, operations};
 
 /// Path of the document.
 pub(super) const PATH: &str = "/openapi.json";
@@ -53,7 +53,9 @@ impl Modify for Identities {
 
 /// Every route that asks for an identity. Each folder of routes is merged here.
 fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(Description::openapi()).merge(caller::routes())
+    OpenApiRouter::with_openapi(Description::openapi())
+        .merge(caller::routes())
+        .merge(memories::routes())
 }
 
 /// The description of the API (OpenAPI 3.1).
