@@ -19,11 +19,18 @@ mod postgres_server;
 #[path = "../support/mod.rs"]
 mod support;
 
-mod description;
-mod listening;
 mod behaviour;
+mod bulk;
+mod conditional;
+mod description;
+mod documented;
+mod listening;
+mod memories;
 mod people;
 mod postgres;
 mod reference;
 mod settings;
+mod sharing;
+mod stage;
+mod transfer;
 mod who_calls;
