@@ -44,7 +44,8 @@ pub(super) fn filtered(arguments: &mut Arguments, filter: &Filter) -> String {
     if let Some(agent) = &filter.agent {
         // The index holds its beginning only.
         let beginning: String = column(agent).chars().take(BOT).collect();
-        all.text("e.bot", Some(&beginning));
+        let beginning = all.arguments.add(beginning, Type::TEXT);
+        all.parts.push(format!("e.bot = {beginning}"));
         all.text("e.agent", Some(agent));
     }
     all.text("e.session", filter.session.as_deref());
