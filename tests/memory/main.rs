@@ -26,6 +26,8 @@ mod description;
 mod documented;
 mod listening;
 mod memories;
+mod description;
+mod listening;
 mod people;
 mod postgres;
 mod reference;

@@ -96,7 +96,10 @@ fn fields() -> impl Strategy<Value = Fields> {
         metadata,
         proptest::option::weighted(0.4, proptest::sample::select(vectors)),
         proptest::option::weighted(0.2, 1_u64..40),
-        proptest::sample::select(&Confidentiality::ALL[..]),
+        prop_oneof![
+            6 => Just(Confidentiality::Public),
+            1 => proptest::sample::select(&Confidentiality::ALL[..]),
+        ],
         0_u8..=4,
     )
         .prop_map(|drawn| {
@@ -134,7 +137,7 @@ fn address(keyed: f64) -> impl Strategy<Value = Address> {
 
 fn expected() -> impl Strategy<Value = Expected> {
     prop_oneof![
-        4 => Just(Expected::Anything),
+        12 => Just(Expected::Anything),
         1 => Just(Expected::Present),
         1 => Just(Expected::Absent),
         2 => proptest::collection::vec(1_u64..4, 1..3).prop_map(Expected::Versions),
@@ -147,13 +150,13 @@ fn draft() -> impl Strategy<Value = Draft> {
         5 => (address(0.5), fields()).prop_map(|(address, fields)| Draft::Create(address, fields)),
         3 => (address(0.999), fields(), expected())
             .prop_map(|(address, fields, expected)| Draft::Put(address, fields, expected)),
-        3 => (0_usize..60, fields(), key, expected()).prop_map(|(entry, fields, key, expected)| {
+        3 => (0_usize..15, fields(), key, expected()).prop_map(|(entry, fields, key, expected)| {
             let key = key.map(|key| key.map(str::to_owned));
             Draft::Replace(entry, fields, key, expected)
         }),
-        1 => (0_usize..60, address(0.8), expected())
+        1 => (0_usize..15, address(0.8), expected())
             .prop_map(|(entry, address, expected)| Draft::Move(entry, address, expected)),
-        2 => (0_usize..60, expected()).prop_map(|(entry, expected)| Draft::Delete(entry, expected)),
+        2 => (0_usize..15, expected()).prop_map(|(entry, expected)| Draft::Delete(entry, expected)),
     ]
 }
 
@@ -223,15 +226,15 @@ fn step() -> impl Strategy<Value = Step> {
             agent: None,
             dry_run,
         });
-    let entries = || proptest::collection::vec(0_usize..60, 1..4);
+    let entries = || proptest::collection::vec(0_usize..15, 1..4);
     let path = prop_oneof![
         Just(PathFilter::Any),
         proptest::sample::select(&PATHS[..]).prop_map(|it| PathFilter::Under(it.to_owned())),
     ];
     prop_oneof![
-        24 => proptest::collection::vec(draft(), 1..4).prop_map(Step::Write),
-        2 => (0_usize..60).prop_map(Step::Get),
-        2 => (0_usize..60).prop_map(Step::History),
+        30 => proptest::collection::vec(draft(), 1..3).prop_map(Step::Write),
+        2 => (0_usize..15).prop_map(Step::Get),
+        2 => (0_usize..15).prop_map(Step::History),
         2 => (area(), 0..PATHS.len(), 0..KEYS.len()).prop_map(|(a, p, k)| Step::Find(a, p, k)),
         4 => (filter(), order, 0_u32..3, 0_u32..20).prop_map(|(f, o, s, l)| Step::List(f, o, s, l)),
         3 => (filter(), 0..WORDS.len(), 1_u32..20).prop_map(|(f, w, l)| Step::Text(f, w, l)),
@@ -243,8 +246,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => entries().prop_map(Step::Touch),
         1 => entries().prop_map(Step::Refresh),
         1 => rule.prop_map(Step::Prune),
-        1 => (0_usize..5).prop_map(Step::EraseUser),
-        1 => Just(Step::EraseTenant),
+        1 => proptest::option::weighted(0.7, 0_usize..5)
+            .prop_map(|user| user.map_or(Step::EraseTenant, Step::EraseUser)),
     ]
 }
 

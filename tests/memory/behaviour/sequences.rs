@@ -6,8 +6,8 @@ use fabric_gate::clock::Timestamp;
 use fabric_gate::identity::UserId;
 use fabric_gate::memory::search::terms::query_terms;
 use fabric_gate::memory::{
-    Area, Caller, Change, Entry, EntryId, MemoryStore, Outcome, Page, Scope, Scored, Version,
-    WriteError,
+    Address, Area, Caller, Change, Confidentiality, Entry, EntryId, MemoryStore, Outcome, Page,
+    Scope, Scored, Version, WriteError,
 };
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngSeed, TestRunner};
@@ -19,13 +19,14 @@ use crate::people::{NOW, caller};
 /// One store in a sequence, and the names it gave to entries.
 struct Side<'a> {
     store: &'a dyn MemoryStore,
-    made: Vec<EntryId>,
+    made: Vec<(EntryId, Area)>,
 }
 
 impl Side<'_> {
     /// The id of an entry by its number; one that names nothing if none has it.
     fn id(&self, number: usize) -> EntryId {
-        self.made.get(number).copied().unwrap_or_else(EntryId::mint)
+        let made = self.made.get(number);
+        made.map_or_else(EntryId::mint, |(id, _)| *id)
     }
 
     fn ids(&self, numbers: &[usize]) -> Vec<EntryId> {
@@ -36,12 +37,19 @@ impl Side<'_> {
     fn number(&self, id: EntryId) -> usize {
         self.made
             .iter()
-            .position(|it| *it == id)
+            .position(|(made, _)| *made == id)
             .unwrap_or(usize::MAX)
     }
 
-    fn change(&self, draft: &Draft) -> Change {
-        match draft.clone() {
+    /// The change of a draft. What is above the clearance of its writer never gets to a store.
+    fn change(&self, draft: &Draft, clearance: Confidentiality) -> Change {
+        let mut draft = draft.clone();
+        if let Draft::Create(_, fields) | Draft::Put(_, fields, _) | Draft::Replace(_, fields, ..) =
+            &mut draft
+        {
+            fields.confidentiality = fields.confidentiality.min(clearance);
+        }
+        match draft {
             Draft::Create(address, fields) => Change::Create {
                 address,
                 fields,
@@ -58,9 +66,16 @@ impl Side<'_> {
                 key,
                 expected,
             },
+            // A move stays in its area.
             Draft::Move(entry, address, expected) => Change::Move {
                 id: self.id(entry),
-                address,
+                address: match self.made.get(entry) {
+                    Some((_, area)) => Address {
+                        area: *area,
+                        ..address
+                    },
+                    None => address,
+                },
                 expected,
             },
             Draft::Delete(entry, expected) => Change::Delete {
@@ -102,7 +117,7 @@ impl Side<'_> {
                 let mut told = String::new();
                 for outcome in outcomes {
                     if let Outcome::Created(entry) = &outcome {
-                        self.made.push(entry.id);
+                        self.made.push((entry.id, entry.address.area));
                     }
                     told += &match &outcome {
                         Outcome::Created(entry) => format!("created {}", self.told_entry(entry)),
@@ -132,7 +147,10 @@ impl Side<'_> {
         };
         match step {
             Step::Write(drafts) => {
-                let changes: Vec<_> = drafts.iter().map(|draft| self.change(draft)).collect();
+                let changes: Vec<_> = drafts
+                    .iter()
+                    .map(|draft| self.change(draft, to.clearance()))
+                    .collect();
                 let written = store.write(&to, changes, &QUOTAS, at).await;
                 self.told_written(written)
             }

@@ -3,8 +3,10 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fabric_gate::clock::Timestamp;
+use fabric_gate::memory::postgres::{PoolSettings, PostgresStore};
 use fabric_gate::memory::search::terms::query_terms;
 use fabric_gate::memory::{
     Address, Area, Caller, Change, Embedding, Entry, EntryId, Expected, Fields, Filter,
@@ -12,6 +14,7 @@ use fabric_gate::memory::{
 };
 
 use crate::people::{NOW, caller};
+use crate::postgres_server::TestDatabase;
 use crate::reference::ReferenceStore;
 
 /// No quota, and more versions than a case writes unless it is about that.
@@ -22,6 +25,9 @@ pub(crate) const OPEN: Quotas = Quotas {
     user_entries: None,
     versions: 20,
 };
+
+/// How long a call may take on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A store and whatever has to live as long as it.
 pub(crate) struct Stage {
@@ -40,6 +46,22 @@ impl Stage {
         Self {
             store: ReferenceStore::new(),
             _ground: Box::new(()),
+        }
+    }
+
+    pub(crate) async fn postgres() -> Self {
+        let database = TestDatabase::make().await;
+        let url = database.url().parse().unwrap();
+        let settings = PoolSettings {
+            wait: PATIENCE,
+            statement: PATIENCE,
+            lock: PATIENCE,
+            ..PoolSettings::default()
+        };
+        let store = PostgresStore::open(&url, settings).await.unwrap();
+        Self {
+            store: Arc::new(store),
+            _ground: Box::new(database),
         }
     }
 
