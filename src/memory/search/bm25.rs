@@ -145,6 +145,12 @@ mod tests {
         assert_eq!(Scorer::new(&Statistics::default(), []).score(0, []), 0.0);
     }
 
+    #[test]
+    fn a_term_that_more_entries_have_than_there_are_still_counts() {
+        let scorer = Scorer::new(&statistics(1, 5, &[("a", 9)]), ["a"]);
+        assert!(scorer.score(5, [("a", 1)]) > 0.0);
+    }
+
     proptest! {
         #[test]
         fn a_score_is_a_number_from_0_to_1_whatever_the_statistics_say(

@@ -53,6 +53,8 @@ fn a_text_is_found_in_every_script_and_other_words_do_not_find_it() {
             &["كتاب", "احمد", "أَحمد", "سلام"],
             "كاتب",
         ),
+        ("می\u{200c}خواهم", &["میخواهم"], "خواهم"),
+        ("co\u{ad}operate", &["cooperate"], "operate"),
         ("שָׁלוֹם עולם", &["שלום", "עולם"], "שלומי"),
         ("हिन्दी में लिखा क़लम", &["हिन्दी", "क\u{93c}लम", "लिखा"], "हन्द"),
         ("ฉันชอบกาแฟเย็น", &["กาแฟ", "ชอบ", "เย็น"], "หมา"),
@@ -177,6 +179,11 @@ fn what_a_text_or_a_query_can_cost_is_bounded() {
     let many: String = (0..100_000).map(|word| format!("w{word} ")).collect();
     assert_eq!(index_terms(&many).length, MAX_OCCURRENCES);
     assert_eq!(query_terms(&many).len(), MAX_QUERY_TERMS);
+
+    // A name brings several terms at once; the bound is exact all the same.
+    let names: String = (0..100_000).map(|name| format!("x-{name}-y ")).collect();
+    assert_eq!(index_terms(&names).length, MAX_OCCURRENCES);
+    assert_eq!(query_terms(&names).len(), MAX_QUERY_TERMS);
 
     let long = "é".repeat(10_000);
     let marked = format!("क{}", "\u{93e}".repeat(10_000));
