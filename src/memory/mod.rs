@@ -10,6 +10,7 @@
 //! Two stores keep entries, one with an SQLite database for each tenant and one in PostgreSQL with
 //! row-level security; one behavioural suite runs on both. This module knows no HTTP.
 
+mod asking;
 mod bounds;
 mod bulk;
 mod caller;
@@ -36,6 +37,7 @@ mod store;
 mod tending;
 mod wanted;
 
+pub use asking::Asked;
 pub use bounds::Bounds;
 pub use bulk::{BulkError, MOST_OPERATIONS, Operation};
 pub use caller::{

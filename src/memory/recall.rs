@@ -62,6 +62,9 @@ impl Memory {
         question: &Question,
     ) -> Result<Vec<Recalled>, MemoryError> {
         question.judge()?;
+        if question.filter.ids.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(Vec::new());
+        }
         let reach = caller.reach(scope);
         let candidates = question
             .limit

@@ -30,6 +30,7 @@ mod description;
 mod listening;
 mod people;
 mod postgres;
+mod recall;
 mod reference;
 mod settings;
 mod sharing;

@@ -16,6 +16,7 @@ mod own;
 mod problems;
 mod prune;
 mod schema;
+mod search;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -27,6 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(many::create, many::list))
         .routes(routes!(bulk::run))
+        .routes(routes!(search::run))
         .routes(routes!(prune::run))
         .routes(routes!(one::read, one::replace, one::patch, one::delete))
         .routes(routes!(one::history))
