@@ -40,6 +40,7 @@ mod caller;
 mod exchange;
 mod extract;
 mod held;
+mod langgraph;
 mod memories;
 mod metrics;
 mod object_body;

@@ -11,7 +11,9 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi as _};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{AppState, Problem, ProblemCode, authenticate, caller, exchange, memories, operations};
+use super::{
+    AppState, Problem, ProblemCode, authenticate, caller, exchange, langgraph, memories, operations,
+};
 
 /// Path of the document.
 pub(super) const PATH: &str = "/openapi.json";
@@ -56,6 +58,7 @@ fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Description::openapi())
         .merge(caller::routes())
         .merge(memories::routes())
+        .merge(langgraph::routes())
 }
 
 /// The description of the API (OpenAPI 3.1).

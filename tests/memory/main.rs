@@ -24,6 +24,7 @@ mod bulk;
 mod conditional;
 mod description;
 mod documented;
+mod langgraph;
 mod listening;
 mod memories;
 mod description;
