@@ -33,9 +33,14 @@ pub fn of_user(tenant: &TenantId, user: &UserId) -> String {
 pub fn directory_of_user(tenant: &TenantId, user: &UserId) -> String {
     format!(
         "{}/{}",
-        file_name(tenant.as_str()),
+        directory_of_tenant(tenant),
         file_name(user.as_str())
     )
+}
+
+/// The first of the two names of [`directory_of_user`]: the id itself where it has no capital.
+pub fn directory_of_tenant(tenant: &TenantId) -> String {
+    file_name(tenant.as_str())
 }
 
 fn file_name(text: &str) -> String {
