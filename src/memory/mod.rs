@@ -33,6 +33,7 @@ mod recall;
 mod recalls;
 pub mod search;
 mod service;
+pub mod sqlite;
 mod store;
 mod tending;
 mod wanted;
