@@ -13,11 +13,13 @@ use super::super::{ApiLimits, ApiParts, Authenticator, Stopping};
 use super::*;
 use crate::clock::{SharedClock, SystemClock};
 use crate::identity::jwks::{JwksSettings, KeySetRegistry};
-use crate::memory::{Confidentiality, Rules};
+use crate::memory::sqlite::{Settings, SqliteStore};
+use crate::memory::{Bounds, Confidentiality, Memory, Quotas, Rules};
 use crate::tenant::TenantGrammar;
 
 /// A service with routes that go wrong in every way, and what stops it.
 struct Stage {
+    _folder: tempfile::TempDir,
     router: TowerToHyperService<Router>,
     stop: watch::Sender<bool>,
     go_on: Arc<Notify>,
@@ -29,6 +31,10 @@ fn stage() -> Stage {
         KeySetRegistry::new(Handle::current(), JwksSettings::default(), clock.clone()).unwrap();
     let grammar = TenantGrammar::default();
     let (stop, stopping) = Stopping::new();
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&Settings::new(folder.path().join("memory"))).unwrap();
+    let store = Arc::new(store);
+    let bounds = Bounds::default();
     let state = AppState::new(ApiParts {
         authenticator: Authenticator::new(None, &[], &grammar, &registry, &clock),
         rules: Rules {
@@ -37,6 +43,7 @@ fn stage() -> Stage {
             default_clearance: Confidentiality::Internal,
             clearances: Vec::new(),
         },
+        memory: Memory::new(store, Quotas::default(), bounds, Arc::clone(&clock)),
         limits: ApiLimits {
             body_bytes: 100,
             import_bytes: 100,
@@ -63,6 +70,7 @@ fn stage() -> Stage {
         .route("/events", get(events))
         .layer(from_fn_with_state(state, run));
     Stage {
+        _folder: folder,
         router: TowerToHyperService::new(router),
         stop,
         go_on,
