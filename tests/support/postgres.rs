@@ -316,7 +316,11 @@ async fn start(folder: &Path, linger: u32, settings: &[&str]) -> File {
         let _ = fs::remove_file(folder.join("ready"));
         let _ = fs::remove_file(folder.join("failed"));
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/postgres.sh");
-        Command::new(script)
+        #[expect(
+            clippy::zombie_processes,
+            reason = "it outlives whoever starts it, and is waited for by its lock"
+        )]
+        let _script = Command::new(script)
             .arg(folder)
             .arg(linger.to_string())
             .args(settings)
