@@ -1,6 +1,7 @@
 //! The commands of `fabric-memory`. Exit codes and streams are as of `fabric-gate`.
 
 mod check;
+mod migrate;
 mod openapi;
 mod serve;
 mod store;
@@ -28,6 +29,8 @@ enum Command {
     Serve(ConfigArgument),
     /// Read the configuration and tell every problem.
     Check(check::CheckArguments),
+    /// Make the roles and tables of PostgreSQL, or bring them to the latest version.
+    Migrate(ConfigArgument),
     /// Print the description of the API (OpenAPI 3.1).
     Openapi,
 }
@@ -57,6 +60,7 @@ pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Migrate(arguments) => migrate::run(&arguments),
         Command::Openapi => openapi::run(),
     };
     conclude("fabric-memory", done)
