@@ -26,6 +26,8 @@ pub(super) const FILE: &str = "memory.db";
 const BESIDE: [&str; 2] = ["memory.db-wal", "memory.db-shm"];
 /// Held locked by the one process that serves the folder.
 const LOCK: &str = ".lock";
+/// A file that is made and removed to see whether that can be done.
+const PROBE: &str = ".probe";
 /// What the directory of an erased tenant is called until it is gone.
 const ERASED: &str = ".erased-";
 /// What a database is called while it is being restored.
@@ -104,7 +106,8 @@ impl Root {
         let directory = self.enter(tenant)?.ok_or_else(|| refused(Errno::ENOENT))?;
         // INVARIANT: a database that may be open is never opened here. To close it again would
         // release the locks SQLite has on it in this process.
-        let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_WRONLY;
+        let flags =
+            OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
         let made = openat(&directory, FILE, flags, Mode::S_IRUSR | Mode::S_IWUSR);
         match made {
             Ok(_made) => {}
@@ -162,10 +165,14 @@ impl Root {
     /// Whether the folder is there and can be written.
     pub(super) fn probe(&self) -> Result<(), OpenError> {
         let refused = |errno: Errno| OpenError::file(&self.path, errno.into());
-        let probe = ".probe";
         let flags = OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-        openat(&self.directory, probe, flags, Mode::S_IRUSR | Mode::S_IWUSR).map_err(refused)?;
-        unlinkat(&self.directory, probe, UnlinkatFlags::NoRemoveDir).map_err(refused)
+        let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+        openat(&self.directory, PROBE, flags, mode).map_err(refused)?;
+        match unlinkat(&self.directory, PROBE, UnlinkatFlags::NoRemoveDir) {
+            // Another probe was quicker.
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(refused(errno)),
+        }
     }
 
     /// The folder.
