@@ -21,6 +21,7 @@ macro_rules! on_every_store {
     ($($concern:ident { $($case:ident),* $(,)? })*) => {
         mod on {
             on_every_store!(@store reference { $($concern { $($case),* })* });
+            on_every_store!(@store sqlite { $($concern { $($case),* })* });
             on_every_store!(@store postgres { $($concern { $($case),* })* });
         }
     };

@@ -8,6 +8,7 @@ use std::time::Duration;
 use fabric_gate::clock::Timestamp;
 use fabric_gate::memory::postgres::{PoolSettings, PostgresStore};
 use fabric_gate::memory::search::terms::query_terms;
+use fabric_gate::memory::sqlite::{self, SqliteStore};
 use fabric_gate::memory::{
     Address, Area, Caller, Change, Embedding, Entry, EntryId, Expected, Fields, Filter,
     MemoryStore, Outcome, Page, Quotas, Reach, Scope, Scored, Writable, WriteErrorKind,
@@ -46,6 +47,16 @@ impl Stage {
         Self {
             store: ReferenceStore::new(),
             _ground: Box::new(()),
+        }
+    }
+
+    pub(crate) async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = sqlite::Settings::new(folder.path());
+        settings.deadline = PATIENCE;
+        Self {
+            store: Arc::new(SqliteStore::open(&settings).unwrap()),
+            _ground: Box::new(folder),
         }
     }
 
