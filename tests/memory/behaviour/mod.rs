@@ -5,6 +5,7 @@ mod clearance;
 mod drawing;
 mod erasing;
 mod hostile;
+mod isolation;
 mod lifetimes;
 mod metadata;
 mod pruning;
@@ -52,6 +53,10 @@ on_every_store! {
     hostile {
         any_text_comes_back_as_it_was_and_names_only_itself,
         long_texts_and_names_are_kept_whole,
+    }
+    isolation {
+        nobody_in_another_tenant_changes_an_answer,
+        no_other_user_changes_an_answer,
     }
     lifetimes {
         an_entry_is_there_until_its_expiry_and_not_from_then_on,

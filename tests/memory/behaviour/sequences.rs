@@ -7,22 +7,31 @@ use fabric_gate::identity::UserId;
 use fabric_gate::memory::search::terms::query_terms;
 use fabric_gate::memory::{
     Address, Area, Caller, Change, Confidentiality, Entry, EntryId, MemoryStore, Outcome, Page,
-    Scope, Scored, Version, WriteError,
+    Quotas, Scope, Scored, Version, WriteError,
 };
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
-use super::drawing::{Draft, KEYS, PATHS, QUOTAS, Step, WORDS, people, turns};
+use super::drawing::{Draft, KEYS, PATHS, QUOTAS, Step, Turn, WORDS, people, turns};
 use super::stage::{Stage, vector};
 use crate::people::{NOW, caller};
 
 /// One store in a sequence, and the names it gave to entries.
-struct Side<'a> {
+pub(super) struct Side<'a> {
     store: &'a dyn MemoryStore,
+    quotas: Quotas,
     made: Vec<(EntryId, Area)>,
 }
 
-impl Side<'_> {
+impl<'a> Side<'a> {
+    pub(super) fn new(store: &'a dyn MemoryStore, quotas: Quotas) -> Self {
+        Self {
+            store,
+            quotas,
+            made: Vec::new(),
+        }
+    }
+
     /// The id of an entry by its number; one that names nothing if none has it.
     fn id(&self, number: usize) -> EntryId {
         let made = self.made.get(number);
@@ -133,7 +142,13 @@ impl Side<'_> {
     }
 
     /// Takes one turn; what the store answers, in words that both sides would use.
-    async fn take(&mut self, who: &Caller, shared: bool, at: Timestamp, step: &Step) -> String {
+    pub(super) async fn take(
+        &mut self,
+        who: &Caller,
+        shared: bool,
+        at: Timestamp,
+        step: &Step,
+    ) -> String {
         let store = self.store;
         // What has expired may be removed at any time and counts until then.
         store.sweep(&who.tenant_scope(), 10_000, at).await.unwrap();
@@ -151,7 +166,7 @@ impl Side<'_> {
                     .iter()
                     .map(|draft| self.change(draft, to.clearance()))
                     .collect();
-                let written = store.write(&to, changes, &QUOTAS, at).await;
+                let written = store.write(&to, changes, &self.quotas, at).await;
                 self.told_written(written)
             }
             Step::Get(entry) => {
@@ -229,21 +244,33 @@ impl Side<'_> {
     }
 }
 
+/// The turns of a seed.
+pub(super) fn drawn(seed: u64) -> Vec<Turn> {
+    let config = Config {
+        rng_seed: RngSeed::Fixed(seed),
+        ..Config::default()
+    };
+    let mut runner = TestRunner::new(config);
+    turns().new_tree(&mut runner).unwrap().current()
+}
+
+/// Leaves nothing of what the people drawn have written.
+pub(super) async fn erase(stage: &Stage) {
+    for tenant in ["acme", "globex"] {
+        let admin = caller(tenant, "root", &["tenant-admin"]);
+        let right = admin.tenant_erasure().unwrap();
+        stage.store.erase_tenant(&right).await.unwrap();
+    }
+}
+
 pub(crate) async fn any_sequence_of_calls_is_answered_as_by_the_plain_store(stage: &Stage) {
     let rounds: u64 = std::env::var("MEMORY_ROUNDS").map_or(6, |it| it.parse().unwrap());
     let mut kinds: HashMap<&str, usize> = HashMap::new();
     for round in 0..rounds {
-        let config = Config {
-            rng_seed: RngSeed::Fixed(round),
-            ..Config::default()
-        };
-        let mut runner = TestRunner::new(config);
-        let turns = turns().new_tree(&mut runner).unwrap().current();
+        let turns = drawn(round);
         let plain = Stage::reference().await;
-        let mut sides = [&*plain.store, &*stage.store].map(|store| Side {
-            store,
-            made: Vec::new(),
-        });
+        let stores = [&*plain.store, &*stage.store];
+        let mut sides = stores.map(|store| Side::new(store, QUOTAS));
         let mut now = NOW;
         for (number, (who, shared, pause, step)) in turns.iter().enumerate() {
             let who = &people()[*who];
@@ -257,11 +284,7 @@ pub(crate) async fn any_sequence_of_calls_is_answered_as_by_the_plain_store(stag
                 *kinds.entry(word_of(word)).or_default() += 1;
             }
         }
-        for tenant in ["acme", "globex"] {
-            let admin = caller(tenant, "root", &["tenant-admin"]);
-            let right = admin.tenant_erasure().unwrap();
-            stage.store.erase_tenant(&right).await.unwrap();
-        }
+        erase(stage).await;
     }
     for kind in ["created", "updated", "WriteError", "found"] {
         assert!(
