@@ -22,6 +22,7 @@ mod support;
 mod behaviour;
 mod bulk;
 mod conditional;
+mod crash;
 mod description;
 mod descriptors;
 mod documented;
