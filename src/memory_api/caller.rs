@@ -36,6 +36,7 @@ struct CallerDocument {
 #[utoipa::path(
     get,
     path = "/v1/caller",
+    operation_id = "get_caller",
     tag = "caller",
     responses((status = 200, description = "The caller", body = CallerDocument))
 )]

@@ -84,7 +84,7 @@ fn address(namespace: Vec<String>, key: String) -> Result<Address, Problem> {
 }
 
 /// Keeps an item, in the place of what stands at its namespace and key.
-#[utoipa::path(put, path = "/store/items", tag = "langgraph", request_body = PutItem,
+#[utoipa::path(put, path = "/store/items", operation_id = "put_item", tag = "langgraph", request_body = PutItem,
     responses((status = 204, description = "It is kept")))]
 pub(super) async fn put(
     State(state): State<AppState>,
@@ -106,7 +106,7 @@ pub(super) async fn put(
 }
 
 /// One item, or `null`.
-#[utoipa::path(get, path = "/store/items", tag = "langgraph", params(AskedItem),
+#[utoipa::path(get, path = "/store/items", operation_id = "get_item", tag = "langgraph", params(AskedItem),
     responses((status = 200, body = Option<Item>)))]
 pub(super) async fn read(
     State(state): State<AppState>,
@@ -126,7 +126,7 @@ pub(super) async fn read(
 }
 
 /// Lets go of an item, whether or not it is there.
-#[utoipa::path(delete, path = "/store/items", tag = "langgraph", request_body = NamedItem,
+#[utoipa::path(delete, path = "/store/items", operation_id = "delete_item", tag = "langgraph", request_body = NamedItem,
     responses((status = 204, description = "It is not there")))]
 pub(super) async fn delete(
     State(state): State<AppState>,

@@ -37,7 +37,7 @@ pub(super) struct FoundNamespaces {
 }
 
 /// Lists the namespaces in which the caller keeps items.
-#[utoipa::path(post, path = "/store/namespaces", tag = "langgraph", request_body = AskedNamespaces,
+#[utoipa::path(post, path = "/store/namespaces", operation_id = "list_item_namespaces", tag = "langgraph", request_body = AskedNamespaces,
     responses((status = 200, body = FoundNamespaces)))]
 pub(super) async fn list(
     State(state): State<AppState>,

@@ -62,7 +62,7 @@ pub(super) struct FoundItem {
 }
 
 /// Searches items, or lists them.
-#[utoipa::path(post, path = "/store/items/search", tag = "langgraph", request_body = SearchItems,
+#[utoipa::path(post, path = "/store/items/search", operation_id = "search_items", tag = "langgraph", request_body = SearchItems,
     responses((status = 200, body = FoundItems)))]
 pub(super) async fn search(
     State(state): State<AppState>,

@@ -69,6 +69,7 @@ enum Step {
 #[utoipa::path(
     post,
     path = "/v1/memories/bulk",
+    operation_id = "change_memories",
     tag = "memories",
     request_body = BulkAsked,
     responses(

@@ -14,6 +14,7 @@ use crate::memory_api::{AppState, PathOf, Problem, ProblemCode};
 #[utoipa::path(
     delete,
     path = "/v1/tenants/{tid}",
+    operation_id = "erase_tenant",
     tag = "erasure",
     params(("tid" = String, Path, description = "The caller's own tenant")),
     responses(
@@ -40,6 +41,7 @@ pub(super) async fn tenant(
 #[utoipa::path(
     delete,
     path = "/v1/users/{uid}",
+    operation_id = "erase_user",
     tag = "erasure",
     params(("uid" = String, Path, description = "A user of the caller's tenant")),
     responses(

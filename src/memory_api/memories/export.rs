@@ -26,6 +26,7 @@ const AHEAD: usize = 2;
 #[utoipa::path(
     get,
     path = "/v1/export",
+    operation_id = "export_memories",
     tag = "transfer",
     params(
         ("scope" = Option<String>, Query, description = "`user` (when absent) or `shared`"),

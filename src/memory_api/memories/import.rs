@@ -35,6 +35,7 @@ const TYPES: [&str; 4] = [
 #[utoipa::path(
     post,
     path = "/v1/import",
+    operation_id = "import_memories",
     tag = "transfer",
     params(
         ("scope" = Option<String>, Query, description = "`user` (when absent) or `shared`"),

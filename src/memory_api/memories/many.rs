@@ -39,6 +39,7 @@ const PARAMETERS: [&str; 10] = [
 #[utoipa::path(
     post,
     path = "/v1/memories",
+    operation_id = "create_memory",
     tag = "memories",
     request_body = MemoryWanted,
     responses(
@@ -68,6 +69,7 @@ pub(super) async fn create(
 #[utoipa::path(
     get,
     path = "/v1/memories",
+    operation_id = "list_memories",
     tag = "memories",
     params(
         ("scope" = Option<String>, Query, description = "`user` or `shared`; both when absent"),

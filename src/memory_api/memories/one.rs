@@ -18,6 +18,7 @@ use crate::memory_api::{AppState, ObjectBody, Problem, ProblemCode};
 #[utoipa::path(
     get,
     path = "/v1/memories/{id}",
+    operation_id = "get_memory",
     tag = "memories",
     params(
         ("id" = String, Path),
@@ -53,6 +54,7 @@ pub(super) async fn read(
 #[utoipa::path(
     put,
     path = "/v1/memories/{id}",
+    operation_id = "put_memory",
     tag = "memories",
     params(
         ("id" = String, Path),
@@ -85,6 +87,7 @@ pub(super) async fn replace(
 #[utoipa::path(
     patch,
     path = "/v1/memories/{id}",
+    operation_id = "patch_memory",
     tag = "memories",
     params(
         ("id" = String, Path),
@@ -116,6 +119,7 @@ pub(super) async fn patch(
 #[utoipa::path(
     delete,
     path = "/v1/memories/{id}",
+    operation_id = "delete_memory",
     tag = "memories",
     params(
         ("id" = String, Path),
@@ -144,6 +148,7 @@ pub(super) async fn delete(
 #[utoipa::path(
     get,
     path = "/v1/memories/{id}/history",
+    operation_id = "get_memory_history",
     tag = "memories",
     params(
         ("id" = String, Path),
@@ -177,6 +182,7 @@ pub(super) async fn history(
 #[utoipa::path(
     post,
     path = "/v1/memories/{id}/promote",
+    operation_id = "promote_memory",
     tag = "memories",
     params(("id" = String, Path)),
     responses(

@@ -13,6 +13,7 @@ use crate::memory_api::{AppState, Problem};
 #[utoipa::path(
     get,
     path = "/v1/namespaces",
+    operation_id = "list_namespaces",
     tag = "own",
     responses((status = 200, description = "The parts that hold something", body = NamespacesAnswer))
 )]
@@ -46,6 +47,7 @@ pub(super) async fn namespaces(
 #[utoipa::path(
     get,
     path = "/v1/stats",
+    operation_id = "get_stats",
     tag = "own",
     responses((status = 200, description = "Entries, bytes and quotas", body = StatsAnswer))
 )]

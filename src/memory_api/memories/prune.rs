@@ -31,6 +31,7 @@ struct Asked {
 #[utoipa::path(
     post,
     path = "/v1/memories/prune",
+    operation_id = "prune_memories",
     tag = "memories",
     request_body = PruneAsked,
     responses(

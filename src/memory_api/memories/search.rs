@@ -33,6 +33,7 @@ struct Scored<'entry> {
 #[utoipa::path(
     post,
     path = "/v1/memories/search",
+    operation_id = "search_memories",
     tag = "memories",
     request_body(
         content = Object,
