@@ -95,7 +95,8 @@ async fn until_closed(client: &mut RawClient) -> Duration {
 
 #[tokio::test]
 async fn a_head_that_does_not_come_to_its_end_closes_the_connection() {
-    let listening = Listening::with(|_| {});
+    // Silence alone would not close it within the time of a test.
+    let listening = Listening::with(|settings| settings.idle_timeout = Duration::from_secs(600));
     let mut client = RawClient::connect(&listening.address).await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n").await;
     let taken = until_closed(&mut client).await;

@@ -106,7 +106,9 @@ impl Stage {
     async fn refused(&self, target: &str) -> (StatusCode, String) {
         let response = self.ask(target).await;
         let status = response.status();
-        let body = to_bytes(response.into_body(), 10_000).await.unwrap();
+        let reading = to_bytes(response.into_body(), 10_000);
+        let body = tokio::time::timeout(Duration::from_secs(5), reading).await;
+        let body = body.expect("a refusal has an end").unwrap();
         let problem: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(problem["request_id"], "r-1");
         (status, problem["code"].as_str().unwrap().to_owned())
