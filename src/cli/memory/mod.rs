@@ -1,6 +1,7 @@
 //! The commands of `fabric-memory`. Exit codes and streams are as of `fabric-gate`.
 
 mod check;
+mod copy;
 mod migrate;
 mod openapi;
 mod serve;
@@ -29,8 +30,12 @@ enum Command {
     Serve(ConfigArgument),
     /// Read the configuration and tell every problem.
     Check(check::CheckArguments),
-    /// Make the roles and tables of PostgreSQL, or bring them to the latest version.
+    /// Make the tables of PostgreSQL, or bring them to the latest version.
     Migrate(ConfigArgument),
+    /// Copy a tenant's database into a file (SQLite; the service is not running).
+    Backup(copy::CopyArguments),
+    /// Put such a copy in the place of the tenant's database (SQLite; the service is not running).
+    Restore(copy::CopyArguments),
     /// Print the description of the API (OpenAPI 3.1).
     Openapi,
 }
@@ -61,6 +66,8 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Migrate(arguments) => migrate::run(&arguments),
+        Command::Backup(arguments) => copy::backup(&arguments),
+        Command::Restore(arguments) => copy::restore(&arguments),
         Command::Openapi => openapi::run(),
     };
     conclude("fabric-memory", done)

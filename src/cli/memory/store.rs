@@ -1,5 +1,6 @@
 //! The store that the configuration names.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use secrecy::ExposeSecret;
@@ -14,13 +15,8 @@ use crate::memory::sqlite::{Settings, SqliteStore};
 pub(super) async fn open(config: &StoreConfig) -> Result<Arc<dyn MemoryStore>, CommandError> {
     match &config.location {
         StoreLocation::Sqlite(root) => {
-            let settings = Settings {
-                open_tenants: Some(config.open_tenants),
-                deadline: config.statement_timeout,
-                ..Settings::new(root)
-            };
-            let store = SqliteStore::open(&settings);
-            Ok(Arc::new(store.map_err(|error| unusable(&error))?))
+            let store = sqlite(config, root)?;
+            Ok(Arc::new(store))
         }
         StoreLocation::Postgres { url, .. } => {
             let url: PostgresUrl = url
@@ -37,6 +33,16 @@ pub(super) async fn open(config: &StoreConfig) -> Result<Arc<dyn MemoryStore>, C
             Ok(Arc::new(store.map_err(|error| unusable(&error))?))
         }
     }
+}
+
+/// Opens the databases below `root`.
+pub(super) fn sqlite(config: &StoreConfig, root: &Path) -> Result<SqliteStore, CommandError> {
+    let settings = Settings {
+        open_tenants: Some(config.open_tenants),
+        deadline: config.statement_timeout,
+        ..Settings::new(root)
+    };
+    SqliteStore::open(&settings).map_err(|error| unusable(&error))
 }
 
 fn unusable(error: &dyn std::error::Error) -> CommandError {
