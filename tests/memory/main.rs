@@ -29,6 +29,7 @@ mod documented;
 mod langgraph;
 mod listening;
 mod memories;
+mod noninterference;
 mod people;
 mod postgres;
 mod recall;

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
 use fabric_gate::clock::{ManualClock, SharedClock, SystemClock};
 use fabric_gate::identity::jwks::{JwksSettings, KeySetRegistry};
 use fabric_gate::identity::settings::KeySource;
-use fabric_gate::memory::{Bounds, Memory, Quotas};
+use fabric_gate::memory::{Bounds, Memory, MemoryStore, Quotas};
 use fabric_gate::memory_api::{
     ApiLimits, ApiParts, AppState, Authenticator, MemoryMetrics, Stopping, assertion_issuer, router,
 };
@@ -115,16 +115,16 @@ impl Stage {
     }
 
     pub(crate) async fn with(quotas: Quotas, bounds: Bounds) -> Self {
+        Self::over(ReferenceStore::new(), quotas, bounds).await
+    }
+
+    /// Over any store.
+    pub(crate) async fn over(store: Arc<dyn MemoryStore>, quotas: Quotas, bounds: Bounds) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = SigningKey::ed25519("gate-1");
         let jwks = key.write_jwks(folder.path());
         let clock = Arc::new(ManualClock::new(NOW));
-        let memory = Memory::new(
-            ReferenceStore::new(),
-            quotas,
-            bounds,
-            Arc::clone(&clock) as _,
-        );
+        let memory = Memory::new(store, quotas, bounds, Arc::clone(&clock) as _);
         let real: SharedClock = Arc::new(SystemClock);
         let settings = JwksSettings::default();
         let runtime = tokio::runtime::Handle::current();
