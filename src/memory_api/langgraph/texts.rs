@@ -60,6 +60,8 @@ pub(super) fn text_of(
 /// One step of a path.
 #[derive(Debug, PartialEq, Eq)]
 enum Step<'path> {
+    // INVARIANT: each name once. A path then leads to each part of a value at most once, however many
+    // steps it has; a name that stood twice in each of them would double the work with each.
     Members(Vec<&'path str>),
     Every,
     Element(i64),
@@ -82,7 +84,13 @@ fn steps(path: &str) -> Option<Vec<Step<'_>>> {
         match member.strip_prefix('{') {
             Some(names) => {
                 let names = names.strip_suffix('}')?.split(',').map(str::trim);
-                steps.push(Step::Members(names.collect()));
+                let mut different = Vec::new();
+                for name in names {
+                    if !different.contains(&name) {
+                        different.push(name);
+                    }
+                }
+                steps.push(Step::Members(different));
             }
             None if member == "*" => steps.push(Step::Every),
             // Elements of what the path begins at, which is an object, are nothing.
@@ -188,6 +196,20 @@ mod tests {
             let index = Index::Paths(vec![path.to_owned()]);
             assert_eq!(text(Some(index)).unwrap(), found, "{path}");
         }
+    }
+
+    #[test]
+    fn a_path_leads_to_each_part_of_a_value_once_whatever_it_repeats() {
+        let mut value = json!("leaf");
+        for _ in 0..85 {
+            value = json!({ "a": value });
+        }
+        let path = vec!["{a,a}"; 85].join(".");
+        let value = value.as_object().unwrap();
+        let found = text_of(value, Some(&Index::Paths(vec![path])));
+        assert_eq!(found.unwrap(), "leaf");
+        let twice = Index::Paths(vec!["{title, title,year}".to_owned()]);
+        assert_eq!(text(Some(twice)).unwrap(), "Tea\n1906");
     }
 
     #[test]
