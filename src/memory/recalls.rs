@@ -14,6 +14,9 @@ use crate::tenant::TenantId;
 /// Most recalls that wait; later ones are not counted.
 const MOST: usize = 65_536;
 
+/// Most of them that are one tenant's: what one recalls leaves the others' counted.
+const MOST_OF_ONE: usize = MOST / 8;
+
 /// What was recalled and is not counted yet.
 #[derive(Debug, Default)]
 pub(super) struct Recalls(Mutex<Waiting>);
@@ -27,8 +30,9 @@ struct Waiting {
 impl Recalls {
     fn add(&self, tenant: &TenantScope, ids: &[EntryId], at: Timestamp) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = waiting.by_tenant.get(tenant).map_or(0, Vec::len);
         let room = MOST.saturating_sub(waiting.count);
-        let taken = ids.len().min(room);
+        let taken = ids.len().min(room).min(MOST_OF_ONE.saturating_sub(own));
         if taken == 0 {
             return;
         }
@@ -92,16 +96,35 @@ mod tests {
     #[test]
     fn recalls_wait_up_to_a_bound_and_are_taken_once() {
         let recalls = Recalls::default();
-        let ids = vec![EntryId::mint(); MOST - 1];
+        let ids = vec![EntryId::mint(); MOST_OF_ONE];
         let at = Timestamp::from_seconds(0);
-        recalls.add(&tenant("acme"), &ids, at);
+        let names: Vec<String> = (0..8).map(|number| format!("tenant-{number}")).collect();
+        recalls.add(&tenant(&names[0]), &ids[1..], at);
+        for name in &names[1..] {
+            recalls.add(&tenant(name), &ids, at);
+        }
         recalls.add(&tenant("globex"), &[EntryId::mint(), EntryId::mint()], at);
         let taken = recalls.take();
-        assert_eq!(taken[&tenant("acme")].len(), MOST - 1);
+        assert_eq!(taken[&tenant(&names[0])].len(), MOST_OF_ONE - 1);
+        assert_eq!(taken[&tenant(&names[7])].len(), MOST_OF_ONE);
         assert_eq!(taken[&tenant("globex")].len(), 1);
         assert!(recalls.take().is_empty());
         recalls.add(&tenant("acme"), &ids, at);
         assert_eq!(recalls.take().len(), 1, "there is room again");
+    }
+
+    #[test]
+    fn what_one_tenant_recalls_leaves_room_for_the_others() {
+        let recalls = Recalls::default();
+        let at = Timestamp::from_seconds(0);
+        let ids = vec![EntryId::mint(); 1000];
+        for _ in 0..2 * MOST / ids.len() {
+            recalls.add(&tenant("acme"), &ids, at);
+        }
+        recalls.add(&tenant("globex"), &ids, at);
+        let taken = recalls.take();
+        assert_eq!(taken[&tenant("acme")].len(), MOST_OF_ONE);
+        assert_eq!(taken[&tenant("globex")].len(), 1000);
     }
 
     #[test]
