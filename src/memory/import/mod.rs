@@ -187,7 +187,14 @@ impl Import {
             let reason = "it is another tenant's; `?foreign=true` takes it all the same";
             return Err(MemoryError::invalid("namespace", reason));
         }
+        if namespace.is_some_and(|it| it.len() > self.memory.bounds().path_bytes) {
+            return Err(MemoryError::invalid("namespace", "a shorter text"));
+        }
         if let Line::Entry(item) = &line {
+            // It is remembered until the import ends.
+            if let Some(id) = &item.id {
+                self.memory.bounds().judge_name("id", id)?;
+            }
             self.memory.bounds().judge(&item.fields)?;
             self.memory.bounds().judge_address(&item.address)?;
             if item.fields.confidentiality > self.to.clearance() {
