@@ -29,6 +29,9 @@ use crate::tenant::TenantGrammar;
 /// The gate's assertion.
 const ASSERTION: &str = "x-fabric-assertion";
 
+/// What a tenant is told whose requests take half of all places.
+const SHARE_IS_TAKEN: &str = "the tenant has as many requests under way as one may have; try again";
+
 /// Clock difference to the gate that is forgiven.
 const ASSERTION_LEEWAY: Duration = Duration::from_secs(5);
 
@@ -132,8 +135,16 @@ pub(super) async fn require(
             let caller = Caller::new(&principal, &state.rules);
             state.memory.saw(&caller);
             let tenant = caller.tenant().clone();
-            request.extensions_mut().insert(caller);
-            let mut response = next.run(request).await;
+            let mut response = match state.requests_of_tenants.take(&tenant) {
+                Some(share) => {
+                    request.extensions_mut().insert(caller);
+                    let mut response = next.run(request).await;
+                    // Held until the answer is through.
+                    response.extensions_mut().insert(share);
+                    response
+                }
+                None => Problem::because(ProblemCode::Overloaded, SHARE_IS_TAKEN).into_response(),
+            };
             response.extensions_mut().insert(tenant);
             response
         }

@@ -19,6 +19,7 @@ use tracing::Instrument;
 
 use super::held::Held;
 use super::request_id::{self, trace_parent};
+use super::shares::Share;
 use super::{AppState, MemoryMetrics, Problem, ProblemCode};
 
 use crate::decision::{DenialCode, Refusal};
@@ -121,11 +122,16 @@ fn finish(
     mut line: Line,
     place: Option<OwnedSemaphorePermit>,
 ) -> Response {
+    line.tenant = response.extensions_mut().remove();
+    let mut share: Option<Share> = response.extensions_mut().remove();
     let place = if is_event_stream(&response) {
         let place = Arc::clone(&state.streams).try_acquire_owned().ok();
-        if place.is_none() {
+        let shares = &state.streams_of_tenants;
+        let held = line.tenant.as_ref().map(|tenant| shares.take(tenant));
+        if place.is_none() || matches!(held, Some(None)) {
             response = refusal(ProblemCode::Overloaded);
         }
+        share = held.flatten();
         place
     } else {
         place
@@ -143,7 +149,6 @@ fn finish(
             }
         }
     }
-    line.tenant = response.extensions_mut().remove();
     line.status = response.status();
     let headers = response.headers_mut();
     let private = HeaderValue::from_static("private, no-store");
@@ -151,7 +156,7 @@ fn finish(
     headers.insert(request_id::HEADER, line.id.header_value());
     let streams = is_event_stream(&response);
     response.map(|body| {
-        let held = Held::new(body, (line, place));
+        let held = Held::new(body, (line, place, share));
         Body::new(match streams {
             true => held.until(state.stopping.clone().begun()),
             false => held,

@@ -49,6 +49,7 @@ mod operations;
 mod problem;
 mod request_id;
 pub mod server;
+mod shares;
 mod state;
 
 pub use authenticate::{Authenticator, assertion_issuer};

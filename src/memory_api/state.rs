@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
+use super::shares::Shares;
 use super::{Authenticator, MemoryMetrics};
 use crate::clock::SharedClock;
 use crate::memory::{Memory, Rules};
@@ -17,9 +18,9 @@ pub struct ApiLimits {
     pub body_bytes: usize,
     /// Largest body of an import, in bytes.
     pub import_bytes: usize,
-    /// Most requests at once.
+    /// Most requests at once; of one tenant half as many.
     pub requests_at_once: usize,
-    /// Most event streams at once, which are not counted among the requests once they began.
+    /// Most event streams at once, of one tenant half as many, which are not counted among the requests once they began.
     pub streams_at_once: usize,
     /// From a request's head to its answer's.
     pub request_timeout: Duration,
@@ -54,6 +55,8 @@ pub struct Shared {
     parts: ApiParts,
     pub(super) requests: Arc<Semaphore>,
     pub(super) streams: Arc<Semaphore>,
+    pub(super) requests_of_tenants: Arc<Shares>,
+    pub(super) streams_of_tenants: Arc<Shares>,
 }
 
 impl AppState {
@@ -62,6 +65,8 @@ impl AppState {
         Self(Arc::new(Shared {
             requests: Arc::new(Semaphore::new(parts.limits.requests_at_once)),
             streams: Arc::new(Semaphore::new(parts.limits.streams_at_once)),
+            requests_of_tenants: Shares::of(parts.limits.requests_at_once),
+            streams_of_tenants: Shares::of(parts.limits.streams_at_once),
             parts,
         }))
     }
