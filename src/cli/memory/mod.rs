@@ -30,9 +30,9 @@ enum Command {
     Serve(ConfigArgument),
     /// Read the configuration and tell every problem.
     Check(check::CheckArguments),
-    /// Make the tables of PostgreSQL, or bring them to the latest version.
+    /// Make the roles and tables of PostgreSQL, or bring them to the latest version.
     Migrate(ConfigArgument),
-    /// Copy a tenant's database into a file (SQLite; the service is not running).
+    /// Copy a tenant's database into a file (SQLite); the service may run meanwhile.
     Backup(copy::CopyArguments),
     /// Put such a copy in the place of the tenant's database (SQLite; the service is not running).
     Restore(copy::CopyArguments),

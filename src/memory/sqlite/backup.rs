@@ -13,20 +13,23 @@ use rusqlite::limits::Limit;
 
 use super::database::{self, Database};
 use super::error::OpenError;
-use super::root::remove_database;
+use super::root::{Root, remove_database};
 use crate::tenant::TenantId;
 
-/// Copies what `from` holds at this moment into a file at `target` that is not there yet. Writes go
-/// on meanwhile and are not in it.
-pub(super) fn copy(from: &Connection, target: &Path) -> Result<(), OpenError> {
-    let target = absolute(target)?;
-    make_file(&target)?;
-    let copied = copy_into(from, &target);
-    if copied.is_err() {
-        // Half a copy would be taken for one.
-        let _left = remove_database(&target);
-    }
-    copied
+/// Copies a tenant's database below `root`, as it is at this moment, into a file at `target` that is
+/// not there yet, whether or not another process serves from the folder: its writes go on and are
+/// not in the copy. The copy is looked over before it counts as one. `false` if the tenant has no
+/// database.
+///
+/// # Errors
+/// The database can't be read, is another tenant's or damaged, or the file can't be written; then
+/// there is none.
+pub fn backup_beside(root: &Path, tenant: &TenantId, target: &Path) -> Result<bool, OpenError> {
+    let Some(source) = Root::beside(root)?.find(tenant)? else {
+        return Ok(false);
+    };
+    copy_checked(tenant, &source, &absolute(target)?)?;
+    Ok(true)
 }
 
 /// Copies the database at `source` to `target`, and answers only if it is whole and the tenant's.

@@ -39,6 +39,7 @@ mod words;
 mod work;
 mod writing;
 
+pub use backup::backup_beside;
 pub use error::OpenError;
 pub use settings::Settings;
 pub use store::SqliteStore;

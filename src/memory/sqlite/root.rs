@@ -33,12 +33,12 @@ const ERASED: &str = ".erased-";
 /// What a database is called while it is being restored.
 const RESTORING: &str = ".restoring-";
 
-/// The folder, held by this process alone.
+/// The folder, held by this process alone unless it only looks into it.
 #[derive(Debug)]
 pub(super) struct Root {
     path: PathBuf,
     directory: OwnedFd,
-    _lock: File,
+    _lock: Option<File>,
     erasures: AtomicU64,
 }
 
@@ -57,23 +57,33 @@ impl Root {
         let path = path.canonicalize().map_err(refused)?;
         let refused = |source| OpenError::file(&path, source);
         let lock = lock(&path)?;
-        let directory = OpenOptions::new()
-            .read(true)
-            .custom_flags(OFlag::O_DIRECTORY.bits())
-            .open(&path)
-            .map_err(refused)?;
+        let directory = enter_folder(&path)?;
         let mode = directory.metadata().map_err(refused)?.permissions().mode();
         if mode & 0o077 != 0 {
             tracing::warn!(path = %path.display(), "the memories can be read or written by other users of this machine: chmod 700");
         }
         let root = Self {
             directory: directory.into(),
-            _lock: lock,
+            _lock: Some(lock),
             erasures: AtomicU64::new(0),
             path,
         };
         root.remove_left()?;
         Ok(root)
+    }
+
+    /// The folder while another process may hold it: to look into, not to write. Nothing is made
+    /// and nothing tidied.
+    pub(super) fn beside(path: &Path) -> Result<Self, OpenError> {
+        let path = path
+            .canonicalize()
+            .map_err(|source| OpenError::file(path, source))?;
+        Ok(Self {
+            directory: enter_folder(&path)?.into(),
+            _lock: None,
+            erasures: AtomicU64::new(0),
+            path,
+        })
     }
 
     /// The tenant's database, if it has one.
@@ -260,6 +270,14 @@ fn remove(path: &Path) -> Result<(), OpenError> {
 }
 
 /// One process serves a folder: another would not know what this one erases.
+fn enter_folder(path: &Path) -> Result<File, OpenError> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_DIRECTORY.bits())
+        .open(path)
+        .map_err(|source| OpenError::file(path, source))
+}
+
 fn lock(root: &Path) -> Result<File, OpenError> {
     let path = root.join(LOCK);
     let file = OpenOptions::new()

@@ -72,28 +72,6 @@ impl SqliteStore {
         Ok(Self { works })
     }
 
-    /// Copies a tenant's database, as it is at this moment, into a file at `target` that is not
-    /// there yet. Calls are served meanwhile. `false` if the tenant has none.
-    ///
-    /// # Errors
-    /// The database can't be read or the file not written; then there is none.
-    pub async fn backup(&self, tenant: &TenantId, target: &Path) -> Result<bool, StoreError> {
-        let Some(lease) = self.works.handles.lease(tenant, Absent::Leave).await? else {
-            return Ok(false);
-        };
-        let target = target.to_owned();
-        let turn = lease.turn().await?;
-        let copied = blocking(move || {
-            let _until_done = turn;
-            let connection = lease.reader()?;
-            let copied = backup::copy(&connection, &target);
-            lease.give_back(connection);
-            copied
-        });
-        copied.await??;
-        Ok(true)
-    }
-
     /// Puts a copy in the place of a tenant's database, which may be damaged or not there. The copy
     /// itself stays as it is.
     ///

@@ -6,11 +6,11 @@ mod index;
 mod life;
 mod removal;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::{Settings, SqliteStore};
+use super::{OpenError, Settings, SqliteStore, backup_beside};
 use crate::clock::Timestamp;
 use crate::identity::Principal;
 use crate::memory::{
@@ -36,6 +36,11 @@ impl World {
         set(&mut settings);
         let store = SqliteStore::open(&settings).unwrap();
         Self { folder, store }
+    }
+
+    /// Copies a tenant's database as `fabric-memory backup` does, beside the store.
+    fn backup(&self, caller: &Caller, target: &Path) -> Result<bool, OpenError> {
+        backup_beside(&self.folder.path().join("memory"), caller.tenant(), target)
     }
 
     fn file(&self, tenant: &str) -> PathBuf {

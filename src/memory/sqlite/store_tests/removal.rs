@@ -128,7 +128,7 @@ async fn a_backup_under_writes_is_whole_and_holds_one_tenant_only() {
     };
     let archive = TempDir::new().unwrap();
     let target = archive.path().join("acme.db");
-    assert!(world.store.backup(alice.tenant(), &target).await.unwrap());
+    assert!(world.backup(&alice, &target).unwrap());
     stop.store(true, Ordering::SeqCst);
     writes.await.unwrap();
 
@@ -136,11 +136,11 @@ async fn a_backup_under_writes_is_whole_and_holds_one_tenant_only() {
     assert!(!holds(archive.path(), "canaryglobex"));
     let names = fs::read_dir(archive.path()).unwrap().count();
     assert_eq!(names, 1, "one file, without a log");
-    let again = world.store.backup(alice.tenant(), &target).await;
+    let again = world.backup(&alice, &target);
     assert!(again.is_err(), "a backup is not written over");
     let nobody = caller("nobody", "x");
     let none = archive.path().join("none.db");
-    assert!(!world.store.backup(nobody.tenant(), &none).await.unwrap());
+    assert!(!world.backup(&nobody, &none).unwrap());
 
     let wrong = world.store.restore(bob.tenant(), &target).await;
     assert_eq!(wrong.unwrap_err().kind, StoreErrorKind::Damaged);
@@ -161,7 +161,7 @@ async fn a_damaged_backup_is_refused_and_a_damaged_tenant_is_restored() {
     }
     let archive = TempDir::new().unwrap();
     let target = archive.path().join("acme.db");
-    world.store.backup(alice.tenant(), &target).await.unwrap();
+    world.backup(&alice, &target).unwrap();
     let damaged = archive.path().join("damaged.db");
     let mut bytes = fs::read(&target).unwrap();
     let middle = bytes.len() / 8_192 * 4_096;
