@@ -22,6 +22,7 @@ mod embedding;
 mod entry;
 mod export;
 mod fields;
+pub mod files;
 mod filter;
 mod forgetting;
 mod import;
