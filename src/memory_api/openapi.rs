@@ -12,7 +12,8 @@ use utoipa::{Modify, OpenApi as _};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    AppState, Problem, ProblemCode, authenticate, caller, exchange, langgraph, memories, operations,
+    AppState, Problem, ProblemCode, authenticate, caller, exchange, files, langgraph, mcp, memories,
+    operations,
 };
 
 /// Path of the document.
@@ -59,6 +60,8 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(caller::routes())
         .merge(memories::routes())
         .merge(langgraph::routes())
+        .merge(files::routes())
+        .merge(mcp::routes())
 }
 
 /// The description of the API (OpenAPI 3.1).
