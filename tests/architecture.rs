@@ -147,7 +147,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
 ];
 
 /// A crate and the modules that may know it.
-const CONFINED: [(&str, &[&str]); 11] = [
+const CONFINED: [(&str, &[&str]); 12] = [
     ("pingora", &["proxy"]),
     ("pingora_timeout", &["proxy"]),
     ("axum", &["admin", "cli", "memory_api"]),
@@ -155,6 +155,7 @@ const CONFINED: [(&str, &[&str]); 11] = [
     ("prometheus", &["memory_api", "telemetry"]),
     ("hyper", &["memory_api"]),
     ("utoipa", &["cli", "memory_api"]),
+    ("rmcp", &["memory_api"]),
     ("notify", &["policy"]),
     ("deadpool_postgres", &["memory"]),
     ("tokio_postgres", &["memory"]),

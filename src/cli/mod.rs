@@ -130,8 +130,9 @@ fn conclude(program: &str, done: Result<(), CommandError>) -> ExitCode {
 }
 
 fn log_to_stderr() {
+    // `rmcp` tells of each request as of a connection, and below that what agents remember.
     let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_unset| EnvFilter::new("info,pingora=warn"));
+        .unwrap_or_else(|_unset| EnvFilter::new("info,pingora=warn,rmcp=error"));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

@@ -37,6 +37,7 @@ mod service;
 pub mod sqlite;
 mod store;
 mod tending;
+mod told;
 mod wanted;
 
 pub use asking::Asked;

@@ -46,7 +46,7 @@ fn rejected(detail: String) -> Problem {
 }
 
 /// `application/json`, or a type whose suffix says that it is JSON (RFC 6839 section 3.1).
-fn is_json(headers: &HeaderMap) -> bool {
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE);
     let Some(kind) = kind.and_then(|kind| kind.to_str().ok()) else {
         return false;
@@ -56,7 +56,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
-fn unread(rejection: &BytesRejection) -> Problem {
+/// Why a body can't be read.
+pub(super) fn unread(rejection: &BytesRejection) -> Problem {
     match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(ProblemCode::BodyTooLarge),
         _ => rejected(rejection.body_text()),

@@ -12,8 +12,8 @@ use utoipa::{Modify, OpenApi as _};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    AppState, Problem, ProblemCode, authenticate, caller, exchange, files, langgraph, mcp, memories,
-    operations,
+    AppState, Problem, ProblemCode, authenticate, caller, exchange, files, langgraph, mcp,
+    memories, operations,
 };
 
 /// Path of the document.

@@ -38,8 +38,7 @@ const OPEN: [(&str, &str, &str); 25] = [
         r#"{"jsonrpc":"2.0","id":1,"method":"initialize"}"#,
     ),
     ("POST", "/memory/v1/files", r#"{"command":"view"}"#),
-    ("GET", "/memory/v1/files?path=/memories", ""),
-    ("GET", "/memory/v1/files/memories/notes.md", ""),
+    ("GET", "/memory/v1/files?path=/memories/notes.md", ""),
     ("GET", "/memory/openapi.json", ""),
     ("HEAD", "/memory/v1/memories/{id}", ""),
 ];

@@ -1,6 +1,7 @@
 //! The commands of the tool, as a model sends them.
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 /// One use of the tool: the `input` of a `tool_use` block.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -60,48 +61,65 @@ pub enum Command {
 pub struct CommandError(#[source] serde_json::Error);
 
 impl Command {
-    /// Reads a command from JSON.
+    /// Reads a command from the members of a JSON object.
     ///
     /// # Errors
     /// It is none, lacks a member or has one too many.
-    pub fn parse(json: &[u8]) -> Result<Self, CommandError> {
-        serde_json::from_slice(json).map_err(CommandError)
+    pub fn read(members: Map<String, Value>) -> Result<Self, CommandError> {
+        serde_json::from_value(Value::Object(members)).map_err(CommandError)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn read(members: Value) -> Result<Command, CommandError> {
+        let Value::Object(members) = members else {
+            panic!("{members} is no object");
+        };
+        Command::read(members)
+    }
 
     #[test]
     fn a_command_is_what_the_model_sends() {
-        let command = br#"{"command":"view","path":"/memories","view_range":null}"#;
+        let command = json!({"command": "view", "path": "/memories", "view_range": null});
         assert_eq!(
-            Command::parse(command).unwrap(),
+            read(command).unwrap(),
             Command::View {
                 path: "/memories".to_owned(),
                 view_range: None
             }
         );
-        let command = br#"{"command":"str_replace","path":"/memories/a","old_str":"b"}"#;
+        let command = json!({"command": "str_replace", "path": "/memories/a", "old_str": "b"});
         assert!(matches!(
-            Command::parse(command).unwrap(),
+            read(command).unwrap(),
             Command::StrReplace { new_str, .. } if new_str.is_empty()
         ));
     }
 
     #[test]
     fn what_is_no_command_says_why() {
-        for (json, part) in [
-            (r#"{"command":"sudo"}"#, "sudo"),
-            (r#"{"command":"create","path":"/memories/a"}"#, "file_text"),
+        for (command, part) in [
+            (json!({"command": "sudo"}), "sudo"),
             (
-                r#"{"command":"delete","path":"/memories/a","tenant":"x"}"#,
+                json!({"command": "create", "path": "/memories/a"}),
+                "file_text",
+            ),
+            (
+                json!({"command": "delete", "path": "/memories/a", "tenant": "x"}),
                 "tenant",
             ),
-            (r#"[]"#, "command"),
+            (json!({"command": "delete", "path": 5}), "5"),
+            (
+                json!({"command": "insert", "path": "/memories/a", "insert_line": "1", "insert_text": ""}),
+                "expected i64",
+            ),
+            (json!({}), "command"),
         ] {
-            let error = Command::parse(json.as_bytes()).unwrap_err();
+            let error = read(command).unwrap_err();
             assert!(error.to_string().contains(part), "{error}");
         }
     }

@@ -64,8 +64,12 @@ fn size(bytes: u64) -> String {
     if bytes.is_multiple_of(scale) {
         return format!("{}{name}", bytes / scale);
     }
-    let tenths = u128::from(bytes) * 10 + u128::from(scale) / 2;
-    let tenths = tenths / u128::from(scale);
+    let (whole, scale) = (u128::from(bytes) * 10, u128::from(scale));
+    let (mut tenths, rest) = (whole / scale, whole % scale * 2);
+    // Half is rounded to even, as everybody's `%.1f` does.
+    if rest > scale || (rest == scale && !tenths.is_multiple_of(2)) {
+        tenths += 1;
+    }
     format!("{}.{}{name}", tenths / 10, tenths % 10)
 }
 
@@ -75,11 +79,24 @@ mod tests {
 
     #[test]
     fn sizes_are_short() {
-        let sizes = [0, 1, 1023, 1024, 1536, 1 << 20, (1 << 30) * 5, 1100];
+        let sizes = [
+            0,
+            1,
+            1023,
+            1024,
+            1536,
+            1 << 20,
+            (1 << 30) * 5,
+            1100,
+            1280,
+            1408,
+        ];
         let texts: Vec<_> = sizes.into_iter().map(size).collect();
         assert_eq!(
             texts,
-            ["0B", "1B", "1023B", "1K", "1.5K", "1M", "5G", "1.1K"]
+            [
+                "0B", "1B", "1023B", "1K", "1.5K", "1M", "5G", "1.1K", "1.2K", "1.4K"
+            ]
         );
     }
 

@@ -1,7 +1,9 @@
 //! Paths below `/memories`, in the one form that is accepted.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use percent_encoding::percent_decode_str;
 use unicode_normalization::is_nfc;
 
 use crate::identity::namespace::encoded;
@@ -48,6 +50,17 @@ pub enum PathError {
     NotPlain,
 }
 
+impl PathError {
+    /// What the model is told that wrote `text` for a path.
+    pub(super) fn told(self, text: &str) -> String {
+        match self {
+            Self::NotBelowRoot => format!("{self}, got: {text}"),
+            Self::Escapes => format!("Path {text} would escape {ROOT} directory"),
+            Self::TooLong | Self::NameLength | Self::NotPlain => self.to_string(),
+        }
+    }
+}
+
 impl FilePath {
     /// Reads a path. One slash at its end is accepted.
     ///
@@ -71,14 +84,44 @@ impl FilePath {
                 .then_some(Self { names })
                 .ok_or(PathError::NameLength);
         }
-        let names: Vec<String> = below.split('/').map(str::to_owned).collect();
-        if names.len() > MAX_DEPTH {
+        Self::of(below.split('/').map(str::to_owned).collect())
+    }
+
+    fn of(names: Vec<String>) -> Result<Self, PathError> {
+        let length: usize = names.iter().map(|name| name.len() + 1).sum();
+        if names.len() > MAX_DEPTH || ROOT.len() + length > MAX_LENGTH {
             return Err(PathError::TooLong);
         }
         for name in &names {
             judge(name)?;
         }
         Ok(Self { names })
+    }
+
+    /// Whether this is the path of something in the directory of `other`, or below.
+    pub(super) fn is_below(&self, other: &Self) -> bool {
+        self.names.len() > other.names.len() && self.names.starts_with(&other.names)
+    }
+
+    /// The path that `names` lead to from the directory of this path.
+    ///
+    /// # Errors
+    /// It would be too long or too deep.
+    pub(super) fn join(&self, names: &[String]) -> Result<Self, PathError> {
+        Self::of([self.names.as_slice(), names].concat())
+    }
+
+    /// The names that lead from the directory of this path to the file at `address`; `None` if it
+    /// is not below.
+    pub(super) fn names_to(&self, address: &Address) -> Option<Vec<String>> {
+        let rest = address.path.strip_prefix(&self.directory())?;
+        let labels = rest.split_terminator('/').map(|label| {
+            let name = percent_decode_str(label).decode_utf8();
+            name.ok().map(Cow::into_owned)
+        });
+        let mut names: Vec<String> = labels.collect::<Option<_>>()?;
+        names.push(address.key.clone()?);
+        Some(names)
     }
 
     /// Whether it is `/memories` itself.
@@ -149,9 +192,19 @@ fn judge(name: &str) -> Result<(), PathError> {
     {
         return Err(PathError::Escapes);
     }
+    // Format characters that do not show, but for the two joiners, which words need.
     let hidden = |character: char| {
         character.is_control()
-            || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+            || matches!(
+                character,
+                '\u{ad}'
+                    | '\u{61c}'
+                    | '\u{200b}'
+                    | '\u{200e}'..='\u{200f}'
+                    | '\u{2028}'..='\u{202e}'
+                    | '\u{2060}'..='\u{2069}'
+                    | '\u{feff}'
+            )
     };
     let ends = name.ends_with(['.', ' ']) || name.starts_with(' ');
     if ends || name.chars().any(hidden) || !is_nfc(name) {
@@ -176,6 +229,7 @@ mod tests {
         assert_eq!(address.key.as_deref(), Some("2026 plan.md"));
         assert_eq!(file.to_string(), "/memories/Straße/2026 plan.md");
         assert_eq!(FilePath::parse("/memories/a/").unwrap().directory(), "a/");
+        assert!(FilePath::parse("/memories/می\u{200c}خواهم").is_ok());
         assert!(
             FilePath::parse("/memories/.hidden").is_ok(),
             "a leading dot is plain"
@@ -203,6 +257,8 @@ mod tests {
             ("/memories/a\0b", PathError::NotPlain),
             ("/memories/a\nb", PathError::NotPlain),
             ("/memories/a\u{202e}b", PathError::NotPlain),
+            ("/memories/a\u{200b}", PathError::NotPlain),
+            ("/memories/\u{200f}a", PathError::NotPlain),
             ("/memories/a.", PathError::NotPlain),
             ("/memories/a ", PathError::NotPlain),
             ("/memories/e\u{301}", PathError::NotPlain),
@@ -231,6 +287,48 @@ mod tests {
                 ("a/".to_owned(), "b".to_owned())
             ]
         );
+    }
+
+    #[test]
+    fn what_a_refused_path_was_is_told_where_it_helps() {
+        for (text, told) in [
+            (
+                "/etc/passwd",
+                "Path must start with /memories, got: /etc/passwd",
+            ),
+            (
+                "/memories/../x",
+                "Path /memories/../x would escape /memories directory",
+            ),
+        ] {
+            assert_eq!(FilePath::parse(text).unwrap_err().told(text), told);
+        }
+        let long = format!("/memories/{}", "a/".repeat(600));
+        let told = FilePath::parse(&long).unwrap_err().told(&long);
+        assert!(told.len() < 100, "{told}");
+    }
+
+    #[test]
+    fn a_file_is_found_again_by_its_names_from_a_directory_and_moves_with_them() {
+        let directory = FilePath::parse("/memories/ä b").unwrap();
+        let file = FilePath::parse("/memories/ä b/c%/d.md").unwrap();
+        let names = directory.names_to(&file.address().unwrap()).unwrap();
+        assert_eq!(names, ["c%", "d.md"]);
+        let other = FilePath::parse("/memories/x").unwrap();
+        assert_eq!(
+            other.join(&names).unwrap().to_string(),
+            "/memories/x/c%/d.md"
+        );
+        assert_eq!(other.names_to(&file.address().unwrap()), None);
+        let deep = FilePath::parse(&format!("/memories{}", "/a".repeat(15))).unwrap();
+        assert_eq!(deep.join(&names), Err(PathError::TooLong));
+        let long = FilePath::parse(&format!(
+            "/memories{}",
+            format!("/{}", "a".repeat(250)).repeat(4)
+        ))
+        .unwrap();
+        assert_eq!(long.join(&["b".repeat(10)]).err(), None);
+        assert_eq!(long.join(&["b".repeat(11)]), Err(PathError::TooLong));
     }
 
     proptest! {

@@ -10,6 +10,9 @@ pub(super) const MAX_LINES: usize = 999_999;
 /// Lines above and below a change that are shown with it.
 const CONTEXT: usize = 2;
 
+/// Most occurrences that are named where there should be one.
+const MOST_NAMED: usize = 100;
+
 /// Lines `from..=to` of the text (counted from 1), each with its number. `to` of `None` is the last.
 pub(super) fn numbered(text: &str, from: usize, to: Option<usize>) -> String {
     let lines = text.split('\n').enumerate();
@@ -26,24 +29,25 @@ pub(super) fn numbered(text: &str, from: usize, to: Option<usize>) -> String {
 pub(super) enum Unreplaced {
     /// The old text is not there.
     Absent,
-    /// It is there more than once, beginning in these lines.
-    Ambiguous(Vec<usize>),
+    /// It is there more than once, beginning in these lines, or in these first ones and more.
+    Ambiguous {
+        /// The lines, from 1.
+        lines: Vec<usize>,
+        /// Whether there are more than are named.
+        more: bool,
+    },
 }
 
 /// The text with `new` in place of the one occurrence of `old`, and the lines around the change
-/// with their numbers.
+/// with their numbers. Occurrences that overlap are several: which one is meant is not said.
 pub(super) fn replaced(text: &str, old: &str, new: &str) -> Result<(String, String), Unreplaced> {
-    let starts = occurrences(text, old);
-    let &[start] = starts.as_slice() else {
-        return Err(match starts.is_empty() {
-            true => Unreplaced::Absent,
-            false => {
-                Unreplaced::Ambiguous(starts.iter().map(|start| line_of(text, *start)).collect())
-            }
-        });
-    };
+    let mut places = occurrences(text, old);
+    let start = places.next().ok_or(Unreplaced::Absent)?;
+    if let Some(second) = places.next() {
+        return Err(ambiguous(text, [start, second].into_iter().chain(places)));
+    }
     let changed = text.replacen(old, new, 1);
-    let line = line_of(text, start);
+    let line = line_feeds(text, 0, start) + 1;
     let snippet = numbered(
         &changed,
         line.saturating_sub(CONTEXT).max(1),
@@ -52,25 +56,35 @@ pub(super) fn replaced(text: &str, old: &str, new: &str) -> Result<(String, Stri
     Ok((changed, snippet))
 }
 
-/// Where `part` begins in the text, occurrences that overlap included. An empty part is nowhere.
-fn occurrences(text: &str, part: &str) -> Vec<usize> {
-    let mut found = Vec::new();
-    if part.is_empty() {
-        return found;
+fn ambiguous(text: &str, places: impl Iterator<Item = usize>) -> Unreplaced {
+    let (mut lines, mut line, mut counted) = (Vec::new(), 1, 0);
+    for place in places {
+        if lines.len() == MOST_NAMED {
+            return Unreplaced::Ambiguous { lines, more: true };
+        }
+        line += line_feeds(text, counted, place);
+        counted = place;
+        lines.push(line);
     }
-    let mut from = 0;
-    while let Some(at) = text.get(from..).and_then(|rest| rest.find(part)) {
-        let start = from + at;
-        found.push(start);
-        let step = text.get(start..).and_then(|rest| rest.chars().next());
-        from = start + step.map_or(1, char::len_utf8);
-    }
-    found
+    Unreplaced::Ambiguous { lines, more: false }
 }
 
-/// The number of the line, from 1, that holds the byte `at`.
-fn line_of(text: &str, at: usize) -> usize {
-    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+/// Where `part` begins in the text, occurrences that overlap included. An empty part is nowhere.
+fn occurrences(text: &str, part: &str) -> impl Iterator<Item = usize> {
+    let mut from = (!part.is_empty()).then_some(0);
+    std::iter::from_fn(move || {
+        let rest = text.get(from?..)?;
+        let start = from? + rest.find(part)?;
+        let step = text.get(start..).and_then(|rest| rest.chars().next());
+        from = step.map(|character| start + character.len_utf8());
+        Some(start)
+    })
+}
+
+/// How many lines end between the bytes `from` and `to`.
+fn line_feeds(text: &str, from: usize, to: usize) -> usize {
+    let between = text.bytes().take(to).skip(from);
+    between.filter(|byte| *byte == b'\n').count()
 }
 
 /// The text with `more` as lines after line `after` (0 is before the first), or how many lines it
@@ -119,15 +133,19 @@ mod tests {
         );
         assert_eq!(replaced("abc", "x", "y"), Err(Unreplaced::Absent));
         assert_eq!(replaced("abc", "", "y"), Err(Unreplaced::Absent));
-        assert_eq!(
-            replaced("a\nb\na", "a", "y"),
-            Err(Unreplaced::Ambiguous(vec![1, 3]))
-        );
+        let ambiguous = |lines: &[usize], more| {
+            let lines = lines.to_vec();
+            Err(Unreplaced::Ambiguous { lines, more })
+        };
+        assert_eq!(replaced("a\nb\na", "a", "y"), ambiguous(&[1, 3], false));
         assert_eq!(
             replaced("ééé", "éé", "y"),
-            Err(Unreplaced::Ambiguous(vec![1, 1])),
+            ambiguous(&[1, 1], false),
             "occurrences that overlap are several"
         );
+        let many = "a\n".repeat(101);
+        let all: Vec<usize> = (1..=100).collect();
+        assert_eq!(replaced(&many, "a", "y"), ambiguous(&all, true));
     }
 
     #[test]

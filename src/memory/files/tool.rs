@@ -1,24 +1,32 @@
 //! Runs the commands.
 
+use super::Command;
 use super::listing::Listing;
+use super::looking::{MAX_FILES, absent, parsed};
 use super::text::{self, Unreplaced};
-use super::{Command, FilePath, PathError};
 use crate::memory::{
-    Address, Area, Caller, Change, Confidentiality, Entry, Expected, Fields, Filter, Memory,
-    MemoryError, Order, Page, PathFilter, Scope, WriteErrorKind,
+    Caller, Change, Confidentiality, Entry, Expected, Fields, Memory, MemoryError, WriteErrorKind,
 };
 
-/// Most files that one command lists, deletes or moves.
-const MAX_FILES: usize = 1000;
-
-/// How often an edit is made anew when another writer was faster.
-const ATTEMPTS: usize = 8;
+/// How often a command is carried out anew when another writer was faster.
+pub(super) const ATTEMPTS: usize = 8;
 
 /// The tool in the hands of one caller. It sees the caller's own namespace and nothing else.
 #[derive(Debug)]
 pub struct FileTool<'a> {
-    memory: &'a Memory,
-    caller: &'a Caller,
+    pub(super) memory: &'a Memory,
+    pub(super) caller: &'a Caller,
+}
+
+/// A command that was carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// What the model is told.
+    pub content: String,
+    /// How many files were written or moved.
+    pub written: u64,
+    /// How many files were deleted.
+    pub deleted: u64,
 }
 
 /// Why a command is not carried out.
@@ -30,25 +38,21 @@ pub enum ToolError {
     Failed(MemoryError),
 }
 
-impl From<PathError> for ToolError {
-    fn from(error: PathError) -> Self {
-        Self::Told(error.to_string())
+impl From<MemoryError> for ToolError {
+    fn from(error: MemoryError) -> Self {
+        match error.for_agent() {
+            Some(text) => Self::Told(text),
+            None => Self::Failed(error),
+        }
     }
 }
 
-impl From<MemoryError> for ToolError {
-    fn from(error: MemoryError) -> Self {
-        match error {
-            MemoryError::Store(_) => Self::Failed(error),
-            MemoryError::Write(error) if matches!(error.kind, WriteErrorKind::Quota { .. }) => {
-                Self::Told(format!("{}; delete what is not needed", error.kind))
-            }
-            MemoryError::Write(error) => Self::Told(error.kind.to_string()),
-            MemoryError::Invalid { .. }
-            | MemoryError::TooLarge { .. }
-            | MemoryError::NotFound
-            | MemoryError::Role(_)
-            | MemoryError::Contended => Self::Told(error.to_string()),
+impl Done {
+    pub(super) fn new(content: String, written: u64) -> Self {
+        Self {
+            content,
+            written,
+            deleted: 0,
         }
     }
 }
@@ -63,7 +67,7 @@ impl<'a> FileTool<'a> {
     ///
     /// # Errors
     /// It can't be carried out.
-    pub async fn run(&self, command: &Command) -> Result<String, ToolError> {
+    pub async fn run(&self, command: &Command) -> Result<Done, ToolError> {
         match command {
             Command::View { path, view_range } => self.view(path, view_range.as_deref()).await,
             Command::Create { path, file_text } => self.create(path, file_text).await,
@@ -87,13 +91,13 @@ impl<'a> FileTool<'a> {
     /// # Errors
     /// There is none, or the path is none.
     pub async fn file(&self, path: &str) -> Result<Entry, ToolError> {
-        self.file_at(&FilePath::parse(path)?, path).await
+        self.file_at(&parsed(path)?, path).await
     }
 
-    async fn view(&self, text: &str, range: Option<&[i64]>) -> Result<String, ToolError> {
-        let path = FilePath::parse(text)?;
+    async fn view(&self, text: &str, range: Option<&[i64]>) -> Result<Done, ToolError> {
+        let path = parsed(text)?;
         if let Some(file) = self.found(path.address()).await? {
-            return shown(&path, &file.fields.content, range);
+            return Ok(Done::new(shown(text, &file.fields.content, range)?, 0));
         }
         let (files, all) = self.below(&path).await?;
         if files.is_empty() && !path.is_root() {
@@ -101,158 +105,66 @@ impl<'a> FileTool<'a> {
         }
         let mut listing = Listing::default();
         for file in &files {
-            if let Some(names) = names_below(&path, &file.address) {
-                let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                listing.add(&names, file.fields.content.len() as u64);
-            }
+            let names: Vec<&str> = file.names.iter().map(String::as_str).collect();
+            listing.add(&names, file.bytes);
         }
         let mut lines = listing.text(&path.to_string());
         if !all {
             lines.push_str(&format!("\n(only the first {MAX_FILES} files are listed)"));
         }
-        Ok(lines)
+        Ok(Done::new(lines, 0))
     }
 
-    async fn create(&self, text: &str, content: &str) -> Result<String, ToolError> {
-        let path = FilePath::parse(text)?;
+    async fn create(&self, text: &str, content: &str) -> Result<Done, ToolError> {
+        let path = parsed(text)?;
         let exists = || ToolError::Told(format!("File {text} already exists"));
         let address = path.address().ok_or_else(exists)?;
         self.judge_place(&path, text).await?;
+        if self.is_directory(&path).await? {
+            return Err(exists());
+        }
+        let fields = Fields {
+            // What nobody says anything of is internal, or less if the caller may not see that.
+            confidentiality: Confidentiality::default().min(self.caller.clearance()),
+            ..Fields::new(content)
+        };
         let change = Change::Put {
             address,
-            fields: self.fields(content),
+            fields,
             expected: Expected::Absent,
         };
         match self.memory.write(&self.caller.own(), vec![change]).await {
-            Ok(_) => Ok(format!("File created successfully at: {text}")),
-            Err(error) if outpaced(&error) => Err(exists()),
+            Ok(_) => Ok(Done::new(
+                format!("File created successfully at: {text}"),
+                1,
+            )),
+            Err(error) if is_outpaced(&error) => Err(exists()),
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn replace(&self, path: &str, old: &str, new: &str) -> Result<String, ToolError> {
-        let snippet = self.edit(path, |content| {
-            text::replaced(content, old, new).map_err(|why| {
-                ToolError::Told(match why {
-                    Unreplaced::Absent => format!(
-                        "No replacement was performed, old_str `{old}` did not appear verbatim in {path}."
-                    ),
-                    Unreplaced::Ambiguous(lines) => {
-                        let lines: Vec<_> = lines.iter().map(usize::to_string).collect();
-                        format!(
-                            "No replacement was performed. Multiple occurrences of old_str `{old}` in lines: {}. Please ensure it is unique",
-                            lines.join(", ")
-                        )
-                    }
-                })
-            })
+    async fn replace(&self, path: &str, old: &str, new: &str) -> Result<Done, ToolError> {
+        let edited = self.edit(path, |content| {
+            let (changed, snippet) = text::replaced(content, old, new)
+                .map_err(|why| ToolError::Told(unreplaced(&why, path, old)))?;
+            let told = format!(
+                "The memory file has been edited. Here is the snippet showing the change (with line numbers):\n{snippet}"
+            );
+            Ok((changed, told))
         });
-        let snippet = snippet.await?;
-        Ok(format!(
-            "The memory file has been edited. Here is the snippet showing the change (with line numbers):\n{snippet}"
-        ))
+        edited.await
     }
 
-    async fn insert(&self, path: &str, after: i64, more: &str) -> Result<String, ToolError> {
+    async fn insert(&self, path: &str, after: i64, more: &str) -> Result<Done, ToolError> {
         let edited = self.edit(path, |content| {
             let changed = text::inserted(content, after, more).map_err(|lines| {
                 ToolError::Told(format!(
                     "Invalid `insert_line` parameter: {after}. It should be within the range [0, {lines}]."
                 ))
             })?;
-            Ok((changed, String::new()))
+            Ok((changed, format!("The file {path} has been edited.")))
         });
-        edited.await?;
-        Ok(format!("The file {path} has been edited."))
-    }
-
-    async fn delete(&self, text: &str) -> Result<String, ToolError> {
-        let path = FilePath::parse(text)?;
-        if path.is_root() {
-            return Err(told("Cannot delete the /memories directory itself"));
-        }
-        let doomed = match self.found(path.address()).await? {
-            Some(file) => vec![file],
-            None => self.whole_directory(&path).await?,
-        };
-        if doomed.is_empty() {
-            return Err(ToolError::Told(format!("The path {text} does not exist")));
-        }
-        let changes = doomed.iter().map(|file| Change::Delete {
-            id: file.id,
-            expected: Expected::Anything,
-        });
-        self.memory
-            .write(&self.caller.own(), changes.collect())
-            .await?;
-        Ok(format!("Successfully deleted {text}"))
-    }
-
-    async fn rename(&self, from: &str, to: &str) -> Result<String, ToolError> {
-        let (old, new) = (FilePath::parse(from)?, FilePath::parse(to)?);
-        if old.is_root() {
-            return Err(told("Cannot rename the /memories directory itself"));
-        }
-        let taken = || ToolError::Told(format!("The destination {to} already exists"));
-        let target = new.address().ok_or_else(taken)?;
-        self.judge_place(&new, to).await?;
-        if self.found(Some(target.clone())).await?.is_some() {
-            return Err(taken());
-        }
-        let changes = match self.found(old.address()).await? {
-            Some(file) => vec![moved(&file, target)],
-            None => self.moved_directory(&old, &new).await?,
-        };
-        if changes.is_empty() {
-            return Err(ToolError::Told(format!("The path {from} does not exist")));
-        }
-        match self.memory.write(&self.caller.own(), changes).await {
-            Ok(_) => Ok(format!("Successfully renamed {from} to {to}")),
-            Err(error) if is_taken(&error) => Err(taken()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    async fn moved_directory(
-        &self,
-        old: &FilePath,
-        new: &FilePath,
-    ) -> Result<Vec<Change>, ToolError> {
-        let (from, to) = (old.directory(), new.directory());
-        if to.starts_with(&from) {
-            return Err(told("Cannot rename a directory into itself"));
-        }
-        let files = self.whole_directory(old).await?;
-        let changes = files.iter().map(|file| {
-            let rest = file.address.path.strip_prefix(&from).unwrap_or_default();
-            let address = Address {
-                path: format!("{to}{rest}"),
-                ..file.address.clone()
-            };
-            moved(file, address)
-        });
-        Ok(changes.collect())
-    }
-
-    /// Refuses a new file whose place is a directory, or whose directory is a file.
-    async fn judge_place(&self, path: &FilePath, text: &str) -> Result<(), ToolError> {
-        for above in path.above() {
-            if self.found(Some(above)).await?.is_some() {
-                let why = format!("{text} is below a file, which is no directory");
-                return Err(ToolError::Told(why));
-            }
-        }
-        let filter = self.filter(path.below());
-        let page = Page::first(1);
-        let reach = self.caller.reach(Scope::User);
-        let listed = self.memory.store();
-        let listed = listed.list(&reach, &filter, &page, self.memory.now());
-        match listed.await.map_err(MemoryError::from)?.is_empty() {
-            true => Ok(()),
-            false => Err(ToolError::Told(format!(
-                "The destination {text} already exists"
-            ))),
-        }
+        edited.await
     }
 
     /// Changes the content of a file as `change` says; another writer in between makes it look
@@ -261,8 +173,8 @@ impl<'a> FileTool<'a> {
         &self,
         text: &str,
         change: impl Fn(&str) -> Result<(String, String), ToolError>,
-    ) -> Result<String, ToolError> {
-        let path = FilePath::parse(text)?;
+    ) -> Result<Done, ToolError> {
+        let path = parsed(text)?;
         for _ in 0..ATTEMPTS {
             let file = self.file_at(&path, text).await?;
             let (content, told) = change(&file.fields.content)?;
@@ -276,118 +188,46 @@ impl<'a> FileTool<'a> {
                 expected: Expected::Versions(vec![file.version]),
             };
             match self.memory.write(&self.caller.own(), vec![replaced]).await {
-                Ok(_) => return Ok(told),
-                Err(error) if outpaced(&error) => {}
+                Ok(_) => return Ok(Done::new(told, 1)),
+                Err(error) if is_outpaced(&error) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         Err(MemoryError::Contended.into())
     }
-
-    async fn file_at(&self, path: &FilePath, text: &str) -> Result<Entry, ToolError> {
-        if let Some(file) = self.found(path.address()).await? {
-            return Ok(file);
-        }
-        let (files, _) = self.below(path).await?;
-        Err(match files.is_empty() && !path.is_root() {
-            true => absent(text),
-            false => ToolError::Told(format!("The path {text} is not a file.")),
-        })
-    }
-
-    async fn found(&self, address: Option<Address>) -> Result<Option<Entry>, ToolError> {
-        let Some(address) = address else {
-            return Ok(None);
-        };
-        let reach = self.caller.reach(Scope::User);
-        let found = self.memory.store();
-        let found = found.find(&reach, &address, self.memory.now()).await;
-        Ok(found.map_err(MemoryError::from)?.into_iter().next())
-    }
-
-    /// The files below a directory, and whether these are all.
-    async fn below(&self, path: &FilePath) -> Result<(Vec<Entry>, bool), ToolError> {
-        let reach = self.caller.reach(Scope::User);
-        let page = Page {
-            order: Order::ByAddress,
-            after: None,
-            skip: 0,
-            limit: MAX_FILES as u32 + 1,
-        };
-        let filter = self.filter(path.below());
-        let listed = self.memory.store();
-        let listed = listed.list(&reach, &filter, &page, self.memory.now()).await;
-        let mut files = listed.map_err(MemoryError::from)?;
-        let all = files.len() <= MAX_FILES;
-        files.truncate(MAX_FILES);
-        Ok((files, all))
-    }
-
-    async fn whole_directory(&self, path: &FilePath) -> Result<Vec<Entry>, ToolError> {
-        match self.below(path).await? {
-            (files, true) => Ok(files),
-            (_, false) => Err(ToolError::Told(format!(
-                "The directory has more than {MAX_FILES} files; take one of its directories at a time"
-            ))),
-        }
-    }
-
-    fn filter(&self, path: PathFilter) -> Filter {
-        Filter {
-            path,
-            ..Filter::all(Area::Files)
-        }
-    }
-
-    /// Fields of a new file. It is as confidential as what nobody says anything of, or less if the
-    /// caller may not see that.
-    fn fields(&self, content: &str) -> Fields {
-        Fields {
-            confidentiality: Confidentiality::default().min(self.caller.clearance()),
-            ..Fields::new(content)
-        }
-    }
 }
 
-fn moved(file: &Entry, address: Address) -> Change {
-    Change::Move {
-        id: file.id,
-        address,
-        expected: Expected::Versions(vec![file.version]),
-    }
-}
-
-fn told(text: &str) -> ToolError {
+pub(super) fn told(text: &str) -> ToolError {
     ToolError::Told(text.to_owned())
 }
 
-fn absent(text: &str) -> ToolError {
-    ToolError::Told(format!(
-        "The path {text} does not exist. Please provide a valid path."
-    ))
+/// Whether something else stands there than what was seen, or nothing any more.
+pub(super) fn is_outpaced(error: &MemoryError) -> bool {
+    matches!(error, MemoryError::NotFound)
+        || matches!(error, MemoryError::Write(error) if matches!(error.kind, WriteErrorKind::Precondition(_)))
 }
 
-fn outpaced(error: &MemoryError) -> bool {
-    matches!(error, MemoryError::Write(error) if matches!(error.kind, WriteErrorKind::Precondition(_)))
-}
-
-fn is_taken(error: &MemoryError) -> bool {
+pub(super) fn is_taken(error: &MemoryError) -> bool {
     matches!(error, MemoryError::Write(error) if matches!(error.kind, WriteErrorKind::Taken))
 }
 
-/// A file's names from the directory on, its own last.
-fn names_below(directory: &FilePath, address: &Address) -> Option<Vec<String>> {
-    let rest = address.path.strip_prefix(&directory.directory())?;
-    let mut names = Vec::new();
-    for label in rest.split_terminator('/') {
-        let name = percent_encoding::percent_decode_str(label).decode_utf8();
-        names.push(name.ok()?.into_owned());
+fn unreplaced(why: &Unreplaced, path: &str, old: &str) -> String {
+    match why {
+        Unreplaced::Absent => format!(
+            "No replacement was performed, old_str `{old}` did not appear verbatim in {path}."
+        ),
+        Unreplaced::Ambiguous { lines, more } => {
+            let lines: Vec<_> = lines.iter().map(usize::to_string).collect();
+            let more = if *more { ", …" } else { "" };
+            format!(
+                "No replacement was performed. Multiple occurrences of old_str `{old}` in lines: {}{more}. Please ensure it is unique",
+                lines.join(", ")
+            )
+        }
     }
-    names.push(address.key.clone()?);
-    Some(names)
 }
 
-fn shown(path: &FilePath, content: &str, range: Option<&[i64]>) -> Result<String, ToolError> {
+fn shown(path: &str, content: &str, range: Option<&[i64]>) -> Result<String, ToolError> {
     let lines = content.split('\n').count();
     if lines > text::MAX_LINES {
         return Err(ToolError::Told(format!(

@@ -2,7 +2,6 @@
 //! ([`memory::files`](crate::memory::files)).
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -11,7 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{AppState, Problem, ProblemCode, QueryOf};
+use super::{AppState, ObjectBody, Problem, ProblemCode, QueryOf};
 use crate::memory::Caller;
 use crate::memory::files::{Command, FileTool, ToolError};
 
@@ -36,6 +35,7 @@ struct ToolResult {
     post,
     path = "/v1/files",
     tag = "files",
+    operation_id = "file_command",
     request_body(
         description = "`{\"command\": \"view|create|str_replace|insert|delete|rename\", …}`",
         content_type = "application/json"
@@ -48,16 +48,20 @@ struct ToolResult {
 async fn run(
     State(state): State<AppState>,
     caller: Caller,
-    body: Bytes,
+    ObjectBody(body): ObjectBody,
 ) -> Result<Json<ToolResult>, Problem> {
-    let command = Command::parse(&body)
+    let command = Command::read(body)
         .map_err(|error| Problem::because(ProblemCode::RequestRejected, error.to_string()))?;
     let tool = FileTool::new(&state.memory, &caller);
     match tool.run(&command).await {
-        Ok(content) => Ok(Json(ToolResult {
-            content,
-            is_error: false,
-        })),
+        Ok(done) => {
+            state.metrics.written(done.written);
+            state.metrics.deleted(done.deleted);
+            Ok(Json(ToolResult {
+                content: done.content,
+                is_error: false,
+            }))
+        }
         Err(ToolError::Told(content)) => Ok(Json(ToolResult {
             content,
             is_error: true,
@@ -78,6 +82,7 @@ struct Which {
     get,
     path = "/v1/files",
     tag = "files",
+    operation_id = "file_text",
     params(("path" = String, Query, description = "The path, as the tool has it: `/memories/plan.md`")),
     responses(
         (status = 200, description = "The text", content_type = "text/plain"),

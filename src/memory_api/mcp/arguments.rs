@@ -5,14 +5,14 @@ use serde_json::{Map, Value};
 
 use super::tools::MOST;
 use crate::memory::search::fuse::Weights;
-use crate::memory::{Area, EntryId, Filter, MemoryError, Question, Scope};
+use crate::memory::{Area, Bounds, EntryId, Filter, MemoryError, Question, Scope};
 
 /// Memories of an answer when nobody says how many.
 const DEFAULT_LIMIT: u32 = 10;
 
 /// A question to memory.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Asked {
     query: Option<String>,
     limit: Option<u32>,
@@ -20,7 +20,7 @@ pub(super) struct Asked {
     agent: Option<String>,
     session: Option<String>,
     category: Option<String>,
-    tags: Vec<String>,
+    tags: Option<Vec<String>>,
     scope: Option<AskedScope>,
 }
 
@@ -33,13 +33,35 @@ enum AskedScope {
 }
 
 impl Asked {
-    /// Reads the arguments.
+    /// Reads the arguments. A `null` is what an absent one is.
     ///
     /// # Errors
-    /// One is unknown or of the wrong kind.
-    pub(super) fn read(arguments: Map<String, Value>) -> Result<Self, MemoryError> {
-        serde_json::from_value(Value::Object(arguments))
-            .map_err(|error| MemoryError::invalid("arguments", error.to_string()))
+    /// One is unknown, of the wrong kind or longer than any memory's is.
+    pub(super) fn read(
+        arguments: Map<String, Value>,
+        bounds: &Bounds,
+    ) -> Result<Self, MemoryError> {
+        let asked: Self = serde_json::from_value(Value::Object(arguments))
+            .map_err(|error| MemoryError::invalid("arguments", error.to_string()))?;
+        let names = [
+            ("agent", &asked.agent),
+            ("session", &asked.session),
+            ("category", &asked.category),
+        ];
+        for (field, name) in names {
+            if let Some(name) = name {
+                bounds.judge_name(field, name)?;
+            }
+        }
+        let tags = asked.tags.as_deref().unwrap_or_default();
+        if tags.len() > bounds.names {
+            let reason = format!("at most {} of them", bounds.names);
+            return Err(MemoryError::invalid("tags", reason));
+        }
+        for tag in tags {
+            bounds.judge_name("tags", tag)?;
+        }
+        Ok(asked)
     }
 
     /// Where to look.
@@ -63,7 +85,7 @@ impl Asked {
             agent: self.agent,
             session: self.session,
             category: self.category,
-            tags: self.tags,
+            tags: self.tags.unwrap_or_default(),
             ..Filter::all(Area::Memories)
         };
         match self.query.filter(|query| !query.trim().is_empty()) {
@@ -100,6 +122,18 @@ pub(super) fn id(arguments: &mut Map<String, Value>) -> Result<EntryId, MemoryEr
     }
 }
 
+/// Refuses a scope where the tool's name says it.
+///
+/// # Errors
+/// There is one.
+pub(super) fn no_scope(arguments: &Map<String, Value>) -> Result<(), MemoryError> {
+    if arguments.contains_key("scope") {
+        let reason = "the tool's name says it; leave it out";
+        return Err(MemoryError::invalid("scope", reason));
+    }
+    Ok(())
+}
+
 /// Refuses what is left of the arguments.
 ///
 /// # Errors
@@ -125,7 +159,7 @@ mod tests {
         let Value::Object(arguments) = arguments else {
             panic!("arguments are an object");
         };
-        Asked::read(arguments)
+        Asked::read(arguments, &Bounds::default())
     }
 
     #[test]
@@ -154,5 +188,24 @@ mod tests {
         assert!(error.to_string().contains("tenant"), "{error}");
         assert!(asked(json!({"scope": "everything"})).is_err());
         assert!(asked(json!({"limit": "ten"})).is_err());
+        for (wrong, field) in [
+            (json!({"agent": "a\u{0}b"}), "agent"),
+            (json!({"session": "s".repeat(600)}), "session"),
+            (json!({ "tags": vec!["a"; 101] }), "tags"),
+            (json!({"tags": [""]}), "tags"),
+        ] {
+            let error = asked(wrong).unwrap_err();
+            assert!(error.to_string().contains(field), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_argument_that_is_null_is_one_that_is_not_there() {
+        let nulls = json!({
+            "query": null, "limit": null, "min_score": null, "agent": null, "session": null,
+            "category": null, "tags": null, "scope": null,
+        });
+        let asked = asked(nulls).unwrap();
+        assert_eq!((asked.limit(), asked.scope()), (10, Scope::All));
     }
 }

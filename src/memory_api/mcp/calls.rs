@@ -1,64 +1,51 @@
 //! The tools at work.
 
-use rmcp::model::{CallToolResult, ContentBlock, ErrorData};
+use rmcp::model::{CallToolResult, ContentBlock};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::arguments::{Asked, Sought, id, nothing_else};
+use super::arguments::{Asked, Sought, id, no_scope, nothing_else};
 use crate::memory::{
     Caller, Entry, EntryDocument, Expected, MemoryError, Names, Outcome, Page, Scope, Wanted,
 };
-use crate::memory_api::AppState;
+use crate::memory_api::{AppState, Problem};
 
-/// Calls a tool. What the agent can mend is told to it as the tool's result; a store that fails is
-/// the protocol's error.
+/// Why a call has no result.
+#[derive(Debug)]
+pub(super) enum CallError {
+    /// There is no tool of that name.
+    NoSuchTool,
+    /// The service can't do its part.
+    Failed(Problem),
+}
+
+/// Calls a tool. What the agent can mend is told to it as the tool's result.
+///
+/// # Errors
+/// There is no result.
 pub(super) async fn run(
     state: &AppState,
     caller: &Caller,
     tool: &str,
     arguments: Map<String, Value>,
-) -> Result<CallToolResult, ErrorData> {
+) -> Result<CallToolResult, CallError> {
     let called = match tool {
         "memory_store" => store(state, caller, arguments, Scope::User).await,
         "shared_memory_write" => store(state, caller, arguments, Scope::Shared).await,
-        "memory_recall" => match Asked::read(arguments) {
-            Ok(asked) => {
-                let scope = asked.scope();
-                recall(state, caller, asked, scope).await
-            }
-            Err(error) => Err(error),
-        },
-        "shared_memory_read" => match Asked::read(without_scope(arguments)?) {
-            Ok(asked) => recall(state, caller, asked, Scope::Shared).await,
-            Err(error) => Err(error),
-        },
+        "memory_recall" => recall(state, caller, arguments, None).await,
+        "shared_memory_read" => recall(state, caller, arguments, Some(Scope::Shared)).await,
         "memory_update" => update(state, caller, arguments).await,
         "memory_forget" => forget(state, caller, arguments).await,
-        _ => return Err(ErrorData::invalid_params("there is no such tool", None)),
+        _ => return Err(CallError::NoSuchTool),
     };
-    match called {
-        Ok(answer) => Ok(CallToolResult::structured(answer)),
-        Err(MemoryError::Store(error)) => {
-            tracing::error!(%error, "the store can't do its part");
-            Err(ErrorData::internal_error(
-                "memory is not available at the moment",
-                None,
-            ))
-        }
-        Err(error) => Ok(CallToolResult::error(vec![ContentBlock::text(
-            error.to_string(),
-        )])),
-    }
-}
-
-/// Shared memory has one scope; an agent that names another is told so.
-fn without_scope(arguments: Map<String, Value>) -> Result<Map<String, Value>, ErrorData> {
-    match arguments.contains_key("scope") {
-        false => Ok(arguments),
-        true => Err(ErrorData::invalid_params(
-            "`scope` is no argument of this tool",
-            None,
-        )),
+    let error = match called {
+        Ok(answer) => return Ok(CallToolResult::structured(answer)),
+        Err(error) => error,
+    };
+    match error.for_agent() {
+        Some(text) => Ok(CallToolResult::error(vec![ContentBlock::text(text)])),
+        // The log is told why.
+        None => Err(CallError::Failed(error.into())),
     }
 }
 
@@ -68,10 +55,7 @@ async fn store(
     arguments: Map<String, Value>,
     scope: Scope,
 ) -> Result<Value, MemoryError> {
-    if arguments.contains_key("scope") {
-        let reason = "there is no argument `scope`; the tool's name says it";
-        return Err(MemoryError::invalid("arguments", reason));
-    }
+    no_scope(&arguments)?;
     let mut wanted = Wanted::read(arguments)?;
     wanted.scope = Some(scope);
     let (entry, is_new) = match state.memory.create(caller, wanted).await? {
@@ -79,19 +63,27 @@ async fn store(
         Outcome::Existed(entry) => (entry, false),
         Outcome::Deleted(_) => return Err(MemoryError::NotFound),
     };
+    state.metrics.written(is_new.into());
     Ok(json!({ "stored": is_new, "memory": shown(caller, &entry) }))
 }
 
+/// `scope` is where to look if the tool says it, and not its caller.
 async fn recall(
     state: &AppState,
     caller: &Caller,
-    asked: Asked,
-    scope: Scope,
+    arguments: Map<String, Value>,
+    scope: Option<Scope>,
 ) -> Result<Value, MemoryError> {
+    if scope.is_some() {
+        no_scope(&arguments)?;
+    }
+    let memory = &state.memory;
+    let asked = Asked::read(arguments, memory.bounds())?;
+    let scope = scope.unwrap_or(asked.scope());
     let limit = asked.limit();
     let found: Vec<Value> = match asked.sought() {
         Sought::Fitting(question) => {
-            let found = state.memory.recall(caller, scope, &question).await?;
+            let found = memory.recall(caller, scope, &question).await?;
             let scored = found.iter().map(|it| {
                 let mut document = shown(caller, &it.entry);
                 if let Value::Object(members) = &mut document {
@@ -104,9 +96,8 @@ async fn recall(
         Sought::Newest(filter) => {
             let reach = caller.reach(scope);
             let page = Page::first(limit);
-            let newest = state.memory.store();
-            let newest = newest.list(&reach, &filter, &page, state.memory.now());
-            let newest = newest.await?;
+            let newest = memory.store();
+            let newest = newest.list(&reach, &filter, &page, memory.now()).await?;
             newest.iter().map(|entry| shown(caller, entry)).collect()
         }
     };
@@ -119,9 +110,16 @@ async fn update(
     mut arguments: Map<String, Value>,
 ) -> Result<Value, MemoryError> {
     let id = id(&mut arguments)?;
+    if arguments.is_empty() {
+        let reason = "say what to change beside `id`";
+        return Err(MemoryError::invalid("arguments", reason));
+    }
+    no_scope(&arguments)?;
     let memory = &state.memory;
     let entry = memory.patch(caller, id, &arguments, Expected::Anything);
-    Ok(json!({ "memory": shown(caller, &entry.await?) }))
+    let entry = entry.await?;
+    state.metrics.written(1);
+    Ok(json!({ "memory": shown(caller, &entry) }))
 }
 
 async fn forget(
@@ -133,6 +131,7 @@ async fn forget(
     nothing_else(&arguments)?;
     let memory = &state.memory;
     memory.delete(caller, id, Expected::Anything).await?;
+    state.metrics.deleted(1);
     Ok(json!({ "forgotten": id.to_string() }))
 }
 

@@ -12,18 +12,22 @@ mod calls;
 mod server;
 mod tools;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::response::Response;
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use serde_json::json;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::server::MemoryServer;
-use super::AppState;
+use super::object_body::{is_json, object, unread};
+use super::{AppState, Problem, ProblemCode};
 use crate::memory::Caller;
 
 /// The route of this folder.
@@ -36,19 +40,36 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     post,
     path = "/mcp",
     tag = "mcp",
+    operation_id = "mcp",
     request_body(description = "A JSON-RPC 2.0 message", content_type = "application/json"),
     responses(
         (status = 200, description = "The answer", content_type = "application/json"),
-        (status = 202, description = "A notification was taken")
+        (status = 202, description = "A notification was taken"),
+        (status = 400, description = "It is no message of the protocol, or several")
     )
 )]
-async fn serve(State(state): State<AppState>, caller: Caller, request: Request) -> Response {
-    let most = state.limits.body_bytes;
-    let server = MemoryServer::new(state, caller);
+async fn serve(
+    State(state): State<AppState>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    if !is_json(request.headers()) {
+        let detail = "a message is JSON: `Content-Type: application/json`";
+        return Err(Problem::because(ProblemCode::MediaTypeUnsupported, detail));
+    }
+    let (parts, body) = request.into_parts();
+    let read = Request::from_parts(parts.clone(), body);
+    let body = Bytes::from_request(read, &state).await;
+    let body = body.map_err(|rejection| unread(&rejection))?;
+    if let Err(problem) = object(&body) {
+        return Ok(malformed(problem));
+    }
+    let failure = Arc::default();
+    let server = MemoryServer::new(state, caller, Arc::clone(&failure));
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)
-        .with_max_request_body_bytes(most)
+        .with_max_request_body_bytes(body.len())
         .disable_allowed_hosts()
         .disable_allowed_origins();
     let service = StreamableHttpService::new(
@@ -56,5 +77,36 @@ async fn serve(State(state): State<AppState>, caller: Caller, request: Request) 
         Arc::new(NeverSessionManager::default()),
         config,
     );
-    service.handle(request).await.map(Body::new)
+    let mut request = Request::from_parts(parts, Body::from(body));
+    // It asks for one even where it judges none.
+    let host = HeaderValue::from_static("localhost");
+    request.headers_mut().insert(header::HOST, host);
+    let mut response = service.handle(request).await.map(Body::new);
+    // It is JSON and an object: what is not supported is the message.
+    if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        let detail = "it is no message of the Model Context Protocol";
+        return Ok(malformed(Problem::because(
+            ProblemCode::RequestRejected,
+            detail,
+        )));
+    }
+    if let Some(problem) = failure.get() {
+        response.extensions_mut().insert(problem.clone());
+    }
+    Ok(response)
+}
+
+/// What made a call fail that the caller can't mend, for the log and the metrics.
+type Failure = Arc<OnceLock<Problem>>;
+
+/// The answer to what has no id to answer (JSON-RPC 2.0 section 5.1: invalid request).
+fn malformed(problem: Problem) -> Response {
+    let answer = json!({
+        "jsonrpc": "2.0",
+        "id": null,
+        "error": { "code": -32600, "message": problem.message() },
+    });
+    let mut response = (StatusCode::BAD_REQUEST, Json(answer)).into_response();
+    response.extensions_mut().insert(problem);
+    response
 }

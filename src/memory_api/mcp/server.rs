@@ -7,7 +7,8 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, RoleServer};
 
-use super::{calls, tools};
+use super::calls::CallError;
+use super::{Failure, calls, tools};
 use crate::memory::Caller;
 use crate::memory_api::AppState;
 
@@ -21,11 +22,17 @@ const INSTRUCTIONS: &str = "Long-term memory. memory_recall before you answer wh
 pub(super) struct MemoryServer {
     state: AppState,
     caller: Caller,
+    failure: Failure,
 }
 
 impl MemoryServer {
-    pub(super) fn new(state: AppState, caller: Caller) -> Self {
-        Self { state, caller }
+    /// `failure` is told what the caller can't mend.
+    pub(super) fn new(state: AppState, caller: Caller, failure: Failure) -> Self {
+        Self {
+            state,
+            caller,
+            failure,
+        }
     }
 }
 
@@ -60,6 +67,17 @@ impl ServerHandler for MemoryServer {
     ) -> Result<CallToolResponse, ErrorData> {
         let arguments = request.arguments.unwrap_or_default();
         let result = calls::run(&self.state, &self.caller, &request.name, arguments);
-        Ok(result.await?.into())
+        match result.await {
+            Ok(result) => Ok(result.into()),
+            Err(CallError::NoSuchTool) => {
+                Err(ErrorData::invalid_params("there is no such tool", None))
+            }
+            Err(CallError::Failed(problem)) => {
+                let text = format!("{}; try again later", problem.message());
+                // One call is made of a server, so nothing is there before.
+                let _ = self.failure.set(problem);
+                Err(ErrorData::internal_error(text, None))
+            }
+        }
     }
 }

@@ -1,52 +1,15 @@
 """The stock LangGraph SDK against the store of fabric-memory, as two users of one tenant and one of another."""
 
 import asyncio
-import contextlib
-import os
 import pathlib
 import sys
-import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-import gate
+import remembering
 from gate import expect
 from langgraph_sdk import get_client
 from langgraph_sdk.errors import UnprocessableEntityError
-
-MEMORY = str(pathlib.Path(gate.BINARY).with_name("fabric-memory"))
-
-POLICY = """
-[[tenants]]
-id = "acme"
-[[tenants]]
-id = "globex"
-"""
-
-
-@contextlib.contextmanager
-def memory(keys, port):
-    """The service, which believes the gate with these keys."""
-    with tempfile.TemporaryDirectory() as folder:
-        health = gate.free_port()
-        config = pathlib.Path(folder) / "memory.toml"
-        config.write_text(
-            f"""
-[listen]
-address = "127.0.0.1:{port}"
-[operations]
-address = "127.0.0.1:{health}"
-[identity]
-assertion_jwks_url = "{keys}"
-assertion_audience = "backend"
-[store]
-url = "sqlite:{folder}/data"
-"""
-        )
-        command = [MEMORY, "serve", "--config", str(config)]
-        environment = {**os.environ, "RUST_LOG": "warn"}
-        with gate.running(command, f"http://127.0.0.1:{health}/readyz", cwd=folder, env=environment):
-            yield
 
 
 async def drive(url, keys):
@@ -90,10 +53,8 @@ async def drive(url, keys):
 
 
 def main():
-    port = gate.free_port()
-    with gate.started("memory", f"http://127.0.0.1:{port}", POLICY) as front:
-        with memory(f"{front.admin}/.well-known/jwks.json", port):
-            asyncio.run(drive(front.url, front.keys))
+    with remembering.started() as front:
+        asyncio.run(drive(front.url, front.keys))
 
 
 main()
