@@ -87,16 +87,21 @@ pub(super) fn list(
         let values = [Value::from(after.created_at.as_micros()), id];
         all.and("(e.created_at, e.id) < (?, ?)", values);
     }
-    // Of each namespace as many as it may be; each is read in order by its own index.
-    let most = u64::from(page.skip) + u64::from(page.limit);
-    let tail = format!(" ORDER BY {order} LIMIT {most}");
+    let places = places(connection, of)?;
+    // One namespace skips by itself, so that what is skipped is never held. Of several as many are
+    // read as it may be; each is read in order by its own index.
+    let (most, offset, skip) = match places.len() {
+        0 | 1 => (u64::from(page.limit), page.skip, 0),
+        _ => (u64::from(page.skip) + u64::from(page.limit), 0, page.skip),
+    };
+    let tail = format!(" ORDER BY {order} LIMIT {most} OFFSET {offset}");
     let mut entries: Vec<Entry> = Vec::new();
-    for place in places(connection, of)? {
-        let found = selected(connection, &place, &all, &tail)?;
+    for place in &places {
+        let found = selected(connection, place, &all, &tail)?;
         entries.extend(found.into_iter().map(|kept| kept.entry));
     }
     entries.sort_by(|one, other| compared(page.order, one, other));
-    let skip = usize::try_from(page.skip).unwrap_or(usize::MAX);
+    let skip = usize::try_from(skip).unwrap_or(usize::MAX);
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     Ok(entries.into_iter().skip(skip).take(limit).collect())
 }
