@@ -131,7 +131,9 @@ pub trait MemoryStore: fmt::Debug + Send + Sync {
     /// The store can't say.
     async fn partitions(&self, of: &Reach, at: Timestamp) -> Result<Vec<Partition>, StoreError>;
 
-    /// What each namespace of the reach holds, one for each, whether or not it holds anything.
+    /// What each namespace of the reach holds, one for each, whether or not it holds anything. The
+    /// caller's own is counted whole, for its quotas are; of shared memory counts what the caller may
+    /// see.
     ///
     /// # Errors
     /// The store can't say.

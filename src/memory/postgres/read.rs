@@ -10,8 +10,8 @@ use super::rows::{
 use super::session::Transaction;
 use crate::clock::Timestamp;
 use crate::memory::{
-    Address, Area, Entry, EntryId, Filter, NamespaceUse, Order, Owner, Page, Partition, PathFilter,
-    Reach, StoreError, Version,
+    Address, Area, Confidentiality, Entry, EntryId, Filter, NamespaceUse, Order, Owner, Page,
+    Partition, PathFilter, Reach, StoreError, Version,
 };
 
 /// Arguments of a statement that begins with the tenant, `$1`, and the owners of the reach, `$2`.
@@ -217,9 +217,35 @@ pub(super) async fn usage(
                 used.bytes = unsigned(value(row, "bytes")?);
             }
         }
+        if *used.namespace.owner() == Owner::Shared && of.clearance() < Confidentiality::Restricted
+        {
+            (used.entries, used.bytes) = seen(transaction, of, &name).await?;
+        }
         uses.push(used);
     }
     Ok(uses)
+}
+
+/// How many entries of a namespace are not above the caller's clearance, and their bytes with those
+/// of what they were before that is not above it either.
+async fn seen(
+    transaction: &Transaction,
+    of: &Reach,
+    owner: &str,
+) -> Result<(u64, u64), StoreError> {
+    let mut arguments = Arguments::default();
+    arguments.add(of.tenant().as_str().to_owned(), Type::TEXT);
+    arguments.add(owner.to_owned(), Type::TEXT);
+    arguments.add(i16::from(of.clearance().rank()), Type::INT2);
+    let sql = "SELECT count(*) AS entries, coalesce(sum(e.bytes + ( \
+             SELECT coalesce(sum(v.bytes), 0) FROM fabric_memory.versions v \
+             WHERE v.tenant = e.tenant AND v.entry = e.id AND v.rank <= $3)), 0)::bigint AS bytes \
+         FROM fabric_memory.entries e WHERE e.tenant = $1 AND e.owner = $2 AND e.rank <= $3";
+    let row = transaction.query_one(sql, &arguments.list()).await?;
+    Ok((
+        unsigned(value(&row, "entries")?),
+        unsigned(value(&row, "bytes")?),
+    ))
 }
 
 /// The entries a query gives.

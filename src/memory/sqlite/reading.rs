@@ -4,14 +4,14 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, params, params_from_iter};
+use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::rows::{self, COLUMNS, Kept, SOURCE};
 use super::scope::{self, Place, Where};
 use crate::clock::Timestamp;
 use crate::memory::{
-    Address, Area, Entry, EntryId, Filter, Namespace, NamespaceUse, Order, Owner, Page, Partition,
-    PathFilter, Reach, Version,
+    Address, Area, Confidentiality, Entry, EntryId, Filter, Namespace, NamespaceUse, Order, Owner,
+    Page, Partition, PathFilter, Reach, Version,
 };
 
 /// The namespaces of a reach that anything was ever written into, the user's own first.
@@ -212,19 +212,34 @@ pub(super) fn partitions(
 
 /// What each namespace of the reach holds.
 pub(super) fn usage(connection: &Connection, of: &Reach) -> rusqlite::Result<Vec<NamespaceUse>> {
-    let mut read =
+    let mut whole =
         connection.prepare_cached("SELECT entries, bytes FROM owners WHERE owner = ?1")?;
     let mut all = nothing_used(of);
     for one in &mut all {
-        if let Some(number) = scope::number(connection, one.namespace.owner())? {
-            (one.entries, one.bytes) = read.query_row(params![number], |row| {
-                let entries = row.get::<_, i64>(0)?.cast_unsigned();
-                Ok((entries, row.get::<_, i64>(1)?.cast_unsigned()))
-            })?;
-        }
+        let owner = one.namespace.owner();
+        let Some(number) = scope::number(connection, owner)? else {
+            continue;
+        };
+        let counts = |row: &Row<'_>| {
+            let entries = row.get::<_, i64>(0)?.cast_unsigned();
+            Ok((entries, row.get::<_, i64>(1)?.cast_unsigned()))
+        };
+        let hides = *owner == Owner::Shared && of.clearance() < Confidentiality::Restricted;
+        (one.entries, one.bytes) = match hides {
+            false => whole.query_row([number], counts)?,
+            true => connection
+                .prepare_cached(SEEN)?
+                .query_row(params![number, of.clearance().rank()], counts)?,
+        };
     }
     Ok(all)
 }
+
+/// How many entries of a namespace are not above a clearance, and their bytes with those of what
+/// they were before that is not above it either.
+const SEEN: &str = "SELECT count(*), coalesce(sum(e.bytes + (SELECT coalesce(sum(v.bytes), 0) \
+     FROM versions v WHERE v.entry = e.entry AND v.confidentiality <= ?2)), 0) \
+     FROM entries e WHERE e.owner = ?1 AND e.confidentiality <= ?2";
 
 /// The namespaces of a reach, all empty.
 pub(super) fn nothing_used(of: &Reach) -> Vec<NamespaceUse> {

@@ -1,7 +1,7 @@
 //! Confidentiality: what is above a caller's clearance is not there.
 
 use fabric_gate::memory::{
-    Address, Area, Confidentiality, Expected, Fields, Filter, Page, PathFilter, PruneRule,
+    Address, Area, Confidentiality, Expected, Fields, Filter, Page, PathFilter, PruneRule, Scope,
     Writable, WriteErrorKind,
 };
 
@@ -146,4 +146,36 @@ pub(crate) async fn hidden_entries_take_no_room_on_a_page(stage: &Stage) {
     };
     let listed = stage.store.list(&low, &filter, &page, NOW).await;
     assert_eq!(listed.unwrap().len(), 2);
+}
+
+pub(crate) async fn of_shared_memory_counts_what_a_caller_sees(stage: &Stage) {
+    let lead = caller("acme", "eve", &["lead"]);
+    let to = lead.shared().unwrap();
+    let mut lowered = None;
+    for (text, level) in of_all_levels() {
+        lowered = Some(stage.make(&to, at_level(text, level)).await.id);
+    }
+    let seen = |role| stage.usage(&caller("acme", "eve", &[role]).reach(Scope::Shared));
+    let bytes = |text| at_level(text, Confidentiality::Public).bytes();
+    let [public, internal] = ["public", "internal"].map(bytes);
+    assert_eq!(seen("guest").await, (1, public));
+    assert_eq!(seen("member").await, (2, public + internal));
+    let all = of_all_levels().map(|(text, _)| bytes(text));
+    assert_eq!(seen("lead").await, (4, all.iter().sum()));
+    // What was above the clearance before is not counted with what is below it now.
+    let fields = at_level("low", Confidentiality::Public);
+    let change = replace_with(lowered.unwrap(), fields, Expected::Anything);
+    stage.write(&to, change).await.unwrap();
+    assert_eq!(seen("guest").await, (2, public + bytes("low")));
+    let whole = all.iter().sum::<u64>() + bytes("low");
+    assert_eq!(seen("lead").await, (4, whole));
+    let own = own(&caller("acme", "eve", &["guest"]));
+    stage
+        .make(&lead.own(), at_level("own", Confidentiality::Restricted))
+        .await;
+    assert_eq!(
+        stage.usage(&own).await,
+        (1, bytes("own")),
+        "for the quota counts it"
+    );
 }

@@ -45,6 +45,7 @@ on_every_store! {
         what_is_above_the_clearance_is_not_changed,
         nobody_writes_above_its_clearance,
         hidden_entries_take_no_room_on_a_page,
+        of_shared_memory_counts_what_a_caller_sees,
     }
     erasing {
         an_erased_tenant_holds_nothing_and_its_neighbour_all,

@@ -15,9 +15,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use fabric_gate::clock::Timestamp;
 use fabric_gate::memory::{
-    Address, Area, Change, Embedding, Entry, EntryId, Erased, Filter, MemoryStore, NamespaceUse,
-    Outcome, Owner, Page, Partition, PathFilter, PruneRule, Quotas, Reach, Scored, StoreError,
-    TenantErasure, TenantScope, UserErasure, Version, Writable, WriteError,
+    Address, Area, Change, Confidentiality, Embedding, Entry, EntryId, Erased, Fields, Filter,
+    MemoryStore, NamespaceUse, Outcome, Owner, Page, Partition, PathFilter, PruneRule, Quotas,
+    Reach, Scored, StoreError, TenantErasure, TenantScope, UserErasure, Version, Writable,
+    WriteError,
 };
 use fabric_gate::tenant::TenantId;
 
@@ -66,6 +67,20 @@ impl Tenant {
         let rows: Vec<_> = self.rows.iter().filter(of_owner).collect();
         let bytes = rows.iter().map(|row| row.bytes()).sum();
         (rows.len() as u64, bytes)
+    }
+
+    /// The same of what is not above `clearance` in shared memory.
+    fn seen(&self, clearance: Confidentiality) -> (u64, u64) {
+        let is_seen = |fields: &Fields| fields.confidentiality <= clearance;
+        let rows = self
+            .rows
+            .iter()
+            .filter(|row| row.entry.owner == Owner::Shared);
+        let rows: Vec<_> = rows.filter(|row| is_seen(&row.entry.fields)).collect();
+        let versions = rows.iter().flat_map(|row| &row.versions);
+        let versions = versions.map(|version| &version.fields);
+        let bytes = versions.filter(|fields| is_seen(fields)).map(Fields::bytes);
+        (rows.len() as u64, bytes.sum())
     }
 }
 
@@ -208,7 +223,10 @@ impl MemoryStore for ReferenceStore {
     async fn usage(&self, of: &Reach) -> Result<Vec<NamespaceUse>, StoreError> {
         let tenant = self.tenant(of.tenant());
         let each = of.namespaces().into_iter().map(|namespace| {
-            let (entries, bytes) = tenant.usage(Some(namespace.owner()));
+            let (entries, bytes) = match namespace.owner() {
+                Owner::Shared => tenant.seen(of.clearance()),
+                owner => tenant.usage(Some(owner)),
+            };
             NamespaceUse {
                 namespace,
                 entries,
