@@ -77,7 +77,15 @@ pub struct Gate {
     lines: Arc<Lines>,
     limiter: Arc<Limiter>,
     warnings: Arc<Warnings>,
+    under_way: Arc<()>,
     parts: GateParts,
+}
+
+/// Kept for as long as a request is under way.
+#[derive(Debug)]
+#[must_use]
+pub struct UnderWay {
+    _count: Arc<()>,
 }
 
 /// A compiled policy can't be put in force on this gate.
@@ -104,6 +112,7 @@ impl Gate {
             lines: Arc::default(),
             limiter: Limiter::new(Bounds::default()),
             warnings: Arc::default(),
+            under_way: Arc::default(),
             parts,
         }))
     }
@@ -129,6 +138,18 @@ impl Gate {
     /// The policy in force.
     pub fn generation(&self) -> Arc<Generation> {
         self.generation.load_full()
+    }
+
+    /// Counts a request as under way until the answer is dropped.
+    pub fn count_in(&self) -> UnderWay {
+        UnderWay {
+            _count: Arc::clone(&self.under_way),
+        }
+    }
+
+    /// How many requests are under way.
+    pub fn under_way(&self) -> usize {
+        Arc::strong_count(&self.under_way) - 1
     }
 
     /// Begins the trail of a request that has just arrived.

@@ -46,7 +46,7 @@ pub use admission::{Admission, AuthorizationOut, MachineHeaders};
 pub use admit::Step;
 pub use answer::Answer;
 pub use events::EventJudge;
-pub use gate::{Gate, GateParts, GateSettings, InstallError};
+pub use gate::{Gate, GateParts, GateSettings, InstallError, UnderWay};
 pub use generation::Generation;
 pub use handles::{CredentialHandles, HandleError};
 pub use lines::{LineKey, Lines, Turn};

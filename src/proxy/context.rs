@@ -10,7 +10,7 @@ use super::watched::Watch;
 use crate::audit::AuditUnavailable;
 use crate::decision::{Denial, Refusal};
 use crate::pipeline::later::Report;
-use crate::pipeline::{Admission, Gate, Trail, Turn};
+use crate::pipeline::{Admission, Gate, Trail, Turn, UnderWay};
 
 /// Where a request stands.
 enum Phase {
@@ -35,12 +35,15 @@ pub(super) struct Exchange {
     failure: Option<Refusal>,
     watch: Option<Watch>,
     turn: Option<Turn>,
+    // INVARIANT: dropped behind the record, which is handed over when this is dropped as a whole: a
+    // process that waits for the last request has its record.
+    _under_way: UnderWay,
 }
 
 impl Exchange {
     /// The context of a request that has just arrived.
     pub(super) fn new(gate: Arc<Gate>) -> Self {
-        let trail = gate.begin();
+        let (trail, under_way) = (gate.begin(), gate.count_in());
         Self {
             gate,
             trail,
@@ -49,6 +52,7 @@ impl Exchange {
             failure: None,
             watch: Watch::current(),
             turn: None,
+            _under_way: under_way,
         }
     }
 

@@ -41,7 +41,7 @@ const POOLED_CONNECTIONS: usize = 4_096;
 const DRAIN_POLL: Duration = Duration::from_millis(50);
 
 /// How long requests that were cut off may take to hand over their records.
-const CUT_OFF: Duration = Duration::from_secs(1);
+const CUT_OFF: Duration = Duration::from_secs(5);
 
 /// How long the process that is relieved may take to be ready to hand over.
 const HAND_OVER: Duration = Duration::from_secs(10);
@@ -169,7 +169,7 @@ pub fn serve(
 
     let places = Arc::new(Semaphore::new(settings.bounds.connections));
     let app = ConnectionApp {
-        gate,
+        gate: Arc::clone(&gate),
         carrier,
         proxy: Arc::new(Watched(Arc::new(proxy))),
         bounds: settings.bounds,
@@ -199,7 +199,15 @@ pub fn serve(
         listening,
     });
     phases(server.watch_execution_phase(), listens);
-    let drained = watch_drain(server.watch_execution_phase(), places, settings, ended);
+    let connections = settings.bounds.connections;
+    // A stream of HTTP/2 has a task of its own, which can outlive its connection's.
+    let is_through = move || places.available_permits() >= connections && gate.under_way() == 0;
+    let drained = watch_drain(
+        server.watch_execution_phase(),
+        Arc::new(is_through),
+        settings,
+        ended,
+    );
 
     if let Some(pid) = predecessor {
         relieve(pid, settings.upgrade_socket.clone());
@@ -295,11 +303,11 @@ fn write_pid(path: &Path) -> Result<File, ServerError> {
     })
 }
 
-/// Ends the process when a stop has begun and the last connection is closed: pingora would sleep
-/// through the whole grace period. Returns what to call when `Server::run` itself returns.
+/// Ends the process when a stop has begun and it is through with every connection and request: pingora
+/// would sleep through the whole grace period. Returns what to call when `Server::run` itself returns.
 fn watch_drain(
     mut phases: broadcast::Receiver<ExecutionPhase>,
-    places: Arc<Semaphore>,
+    is_through: Arc<dyn Fn() -> bool + Send + Sync>,
     settings: &ServerSettings,
     ended: impl Fn() + Send + Sync + 'static,
 ) -> impl FnOnce() {
@@ -308,7 +316,6 @@ fn watch_drain(
         ListenAddress::Unix(path) => Some(path.clone()),
         ListenAddress::Tcp(_) => None,
     };
-    let connections = settings.bounds.connections;
     let once = Once::new();
     let work = move || {
         ended();
@@ -325,7 +332,7 @@ fn watch_drain(
     // process must not end while the first still writes the last records.
     let finish = Arc::new(move || once.call_once(&work));
     let at_drain = Arc::clone(&finish);
-    let at_end = Arc::clone(&places);
+    let through_at_end = Arc::clone(&is_through);
     thread::spawn(move || {
         loop {
             match phases.blocking_recv() {
@@ -334,7 +341,7 @@ fn watch_drain(
                 Err(broadcast::error::RecvError::Closed) => return,
             }
         }
-        while places.available_permits() < connections {
+        while !is_through() {
             thread::sleep(DRAIN_POLL);
         }
         at_drain();
@@ -344,7 +351,7 @@ fn watch_drain(
         // pingora's `run` returns while its threads still drop what they were at, and each request
         // hands its record over when it is dropped.
         let begun = Instant::now();
-        while at_end.available_permits() < connections && begun.elapsed() < CUT_OFF {
+        while !through_at_end() && begun.elapsed() < CUT_OFF {
             thread::sleep(Duration::from_millis(5));
         }
         finish();
