@@ -91,7 +91,8 @@ async fn write_for_ever(store: Arc<dyn MemoryStore>, tenant: &str) {
 }
 
 fn say(line: &str) {
-    writeln!(std::io::stdout(), "{line}").unwrap();
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}").unwrap();
 }
 
 fn start(place: &str) -> Child {
@@ -158,10 +159,7 @@ impl Told {
             let of = user(tenant).reach(Scope::User);
             let there = entries(store, tenant).await;
             for (key, told) in keys {
-                let has = match there.get(key) {
-                    None => None,
-                    Some(entry) => Some(entry.version),
-                };
+                let has = there.get(key).map(|entry| entry.version);
                 let right = match told {
                     1 => has.is_some(),
                     2 => matches!(has, Some(2) | None) && (has.is_some() || is_even(key)),

@@ -4,10 +4,11 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::string_slice,
     unreachable_pub,
-    reason = "a helper of a test fails by panicking, as the test does"
+    reason = "a helper of a test fails by panicking, as the test does, and a soak says what it saw"
 )]
 
 #[path = "../support/jwks_server.rs"]

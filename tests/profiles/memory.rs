@@ -12,7 +12,7 @@ async fn stage() -> Stage {
 const ID: &str = "0198f5b2-7c1e-7d3a-9b4f-3c2d1e0f9a8b";
 
 /// Every request that a member may send, with where it is to arrive.
-const OPEN: [(&str, &str, &str); 25] = [
+const OPEN: [(&str, &str, &str); 24] = [
     ("POST", "/memory/v1/memories", r#"{"content":"a"}"#),
     ("GET", "/memory/v1/memories?scope=shared&limit=5", ""),
     ("POST", "/memory/v1/memories/bulk", "{}"),

@@ -35,7 +35,7 @@ struct ToolResult {
     post,
     path = "/v1/files",
     tag = "files",
-    operation_id = "file_command",
+    operation_id = "run_file_command",
     request_body(
         description = "`{\"command\": \"view|create|str_replace|insert|delete|rename\", …}`",
         content_type = "application/json"
@@ -82,7 +82,7 @@ struct Which {
     get,
     path = "/v1/files",
     tag = "files",
-    operation_id = "file_text",
+    operation_id = "get_file",
     params(("path" = String, Query, description = "The path, as the tool has it: `/memories/plan.md`")),
     responses(
         (status = 200, description = "The text", content_type = "text/plain"),

@@ -89,7 +89,7 @@ impl Asked {
             ..Filter::all(Area::Memories)
         };
         match self.query.filter(|query| !query.trim().is_empty()) {
-            None => Sought::Newest(filter),
+            None => Sought::Newest(Box::new(filter)),
             Some(query) => Sought::Fitting(Box::new(Question {
                 query: Some(query),
                 embedding: None,
@@ -106,7 +106,7 @@ impl Asked {
 #[derive(Debug)]
 pub(super) enum Sought {
     /// What was stored last.
-    Newest(Filter),
+    Newest(Box<Filter>),
     /// What fits the words.
     Fitting(Box<Question>),
 }

@@ -40,7 +40,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     post,
     path = "/mcp",
     tag = "mcp",
-    operation_id = "mcp",
+    operation_id = "send_mcp_message",
     request_body(description = "A JSON-RPC 2.0 message", content_type = "application/json"),
     responses(
         (status = 200, description = "The answer", content_type = "application/json"),

@@ -145,6 +145,6 @@ mod tests {
 
     #[test]
     fn the_tools_are_these_and_what_they_take_is_said() {
-        insta::assert_json_snapshot!(all());
+        insta::assert_snapshot!(serde_json::to_string_pretty(&all()).unwrap());
     }
 }

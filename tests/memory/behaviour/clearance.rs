@@ -155,7 +155,10 @@ pub(crate) async fn of_shared_memory_counts_what_a_caller_sees(stage: &Stage) {
     for (text, level) in of_all_levels() {
         lowered = Some(stage.make(&to, at_level(text, level)).await.id);
     }
-    let seen = |role| stage.usage(&caller("acme", "eve", &[role]).reach(Scope::Shared));
+    let seen = async |role| {
+        let reach = caller("acme", "eve", &[role]).reach(Scope::Shared);
+        stage.usage(&reach).await
+    };
     let bytes = |text| at_level(text, Confidentiality::Public).bytes();
     let [public, internal] = ["public", "internal"].map(bytes);
     assert_eq!(seen("guest").await, (1, public));
