@@ -42,6 +42,7 @@ soak: ## load, reloads, upgrades, kills and floods for half an hour (SOAK_SECOND
 	cargo test --locked --release --test ownership -- --ignored --nocapture --test-threads 1 soak
 	cargo test --locked --release --test ledger -- --ignored --nocapture --test-threads 1 soak
 	cargo test --locked --release --test ceilings -- --ignored --nocapture --test-threads 1 soak
+	cargo test --locked --release --test memory -- --ignored --nocapture --test-threads 1 soak ten_thousand
 	cargo test --locked --release --test memory -- --ignored --nocapture --test-threads 1 soak
 
 clean: ## remove what was built; data/ stays
