@@ -52,17 +52,14 @@ impl Handle {
 
     /// Does the writes that wait. Whether there may be more.
     pub(super) fn tend(&self) -> bool {
-        let abandon = Abandon(&self.waiting);
         let mut writer = lock(&self.writer);
         for _ in 0..TURN {
             let jobs = self.waiting.take();
             if jobs.is_empty() {
-                std::mem::forget(abandon);
                 return false;
             }
             jobs::commit(&mut writer, jobs);
         }
-        std::mem::forget(abandon);
         true
     }
 
@@ -124,15 +121,6 @@ pub(super) struct UnderWay<'a> {
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         lock(&self.handle.under_way).retain(|other| !Arc::ptr_eq(other, self.running));
-    }
-}
-
-/// However the thread ends, by panic too, nobody waits for it.
-struct Abandon<'a>(&'a Waiting);
-
-impl Drop for Abandon<'_> {
-    fn drop(&mut self) {
-        self.0.abandon();
     }
 }
 

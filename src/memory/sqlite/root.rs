@@ -269,7 +269,6 @@ fn remove(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// One process serves a folder: another would not know what this one erases.
 fn enter_folder(path: &Path) -> Result<File, OpenError> {
     OpenOptions::new()
         .read(true)
@@ -278,6 +277,7 @@ fn enter_folder(path: &Path) -> Result<File, OpenError> {
         .map_err(|source| OpenError::file(path, source))
 }
 
+/// One process serves a folder: another would not know what this one erases.
 fn lock(root: &Path) -> Result<File, OpenError> {
     let path = root.join(LOCK);
     let file = OpenOptions::new()

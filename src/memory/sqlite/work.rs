@@ -164,7 +164,8 @@ async fn tend(lease: Arc<Lease>, threads: Arc<Semaphore>) {
             let _until_done = thread;
             tended.tend()
         });
-        if !more.await.unwrap_or_default() {
+        // Of a panic those hear whose writes were in that transaction; who waits behind is served.
+        if !more.await.unwrap_or(true) {
             return;
         }
     }
