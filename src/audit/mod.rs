@@ -67,4 +67,4 @@ pub use record::*;
 pub use recovery::OpenError;
 pub use settings::{Durability, OnFailure, Settings};
 pub use tail::tail;
-pub use verify::{Bad, LineageReport, Report, VerifyError, verify};
+pub use verify::{Bad, LineageReport, Report, VerifyError, verify, verify_watched};

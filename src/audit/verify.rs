@@ -90,6 +90,18 @@ pub enum VerifyError {
 /// # Errors
 /// Something can't be read. What is wrong with the log is in the report.
 pub fn verify(settings: &Settings) -> Result<Report, VerifyError> {
+    verify_watched(settings, &|_bytes, _of| {})
+}
+
+/// As [`verify`]; `watch` is told of each record how many bytes it has, and how many the files had
+/// together when the reading began.
+///
+/// # Errors
+/// As of [`verify`].
+pub fn verify_watched(
+    settings: &Settings,
+    watch: &dyn Fn(u64, u64),
+) -> Result<Report, VerifyError> {
     let keys = LogKeys::load(&settings.secret)?;
     // Checkpoints first: a log that is in use only grows beyond what they say.
     let (anchors, forged) = anchors(&settings.checkpoints, &keys)?;
@@ -106,9 +118,12 @@ pub fn verify(settings: &Settings) -> Result<Report, VerifyError> {
         ..Report::default()
     };
     let none = Vec::new();
+    let sizes = lineages.values().flatten().map(|path| size(&path.path));
+    let all = sizes.sum();
+    let watch = |bytes: u64| watch(bytes, all);
     for (lineage, paths) in &lineages {
         let anchors = anchors.get(lineage).unwrap_or(&none);
-        let mut check = LineageCheck::new(&keys, *lineage, anchors);
+        let mut check = LineageCheck::new(&keys, *lineage, anchors, &watch);
         let bad = check.run(&settings.directory, paths)?;
         report.records += check.good;
         report.lineages.push(check.report);
@@ -116,6 +131,11 @@ pub fn verify(settings: &Settings) -> Result<Report, VerifyError> {
     }
     report.first_bad = report.first_bad.or(forged);
     Ok(report)
+}
+
+/// What can't be read is told when it is its turn.
+fn size(path: &Path) -> u64 {
+    path.metadata().map_or(0, |metadata| metadata.len())
 }
 
 type Anchors = BTreeMap<u32, Vec<Checkpoint>>;
@@ -152,6 +172,7 @@ fn anchors(path: &Path, keys: &LogKeys) -> Result<(Anchors, Option<Bad>), Verify
 struct LineageCheck<'check> {
     keys: &'check LogKeys,
     anchors: &'check [Checkpoint],
+    watch: &'check dyn Fn(u64),
     by_seq: BTreeMap<u64, HexHash>,
     head: Option<Head>,
     good: u64,
@@ -159,10 +180,16 @@ struct LineageCheck<'check> {
 }
 
 impl<'check> LineageCheck<'check> {
-    fn new(keys: &'check LogKeys, lineage: u32, anchors: &'check [Checkpoint]) -> Self {
+    fn new(
+        keys: &'check LogKeys,
+        lineage: u32,
+        anchors: &'check [Checkpoint],
+        watch: &'check dyn Fn(u64),
+    ) -> Self {
         Self {
             keys,
             anchors,
+            watch,
             by_seq: anchors
                 .iter()
                 .map(|anchor| (anchor.head.seq, anchor.head.hash))
@@ -242,6 +269,7 @@ impl<'check> LineageCheck<'check> {
         self.head = Some(head);
         self.report.last_seq = head.seq;
         self.good += 1;
+        (self.watch)(line.len() as u64 + 1);
         Ok(())
     }
 

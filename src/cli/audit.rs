@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::output::{self, Output, Progress, Style};
 use super::{CommandError, ConfigArgument, say};
-use crate::audit::{ExportFormat, Filter, export, tail, verify};
+use crate::audit::{ExportFormat, Filter, export, tail, verify_watched};
 use crate::clock::{Clock, SystemClock};
 
 /// How often a tail looks for new records.
@@ -103,7 +104,8 @@ pub(super) fn run(arguments: &AuditArguments) -> Result<(), CommandError> {
                 Format::Csv => ExportFormat::Csv,
                 Format::Ocsf => ExportFormat::Ocsf,
             };
-            let mut out = io::BufWriter::new(io::stdout().lock());
+            let progress = Progress::of_bytes("writing records", None).beside_results();
+            let mut out = progress.counting(io::BufWriter::new(Output::lock()));
             export(&settings, &SystemClock, &filter.parse()?, format, &mut out)
                 .map_err(|error| CommandError::unusable("the export", &error))?;
             out.flush()
@@ -124,7 +126,7 @@ pub(super) fn run(arguments: &AuditArguments) -> Result<(), CommandError> {
                 &settings.directory,
                 &filter.parse()?,
                 *lines,
-                &mut io::stdout().lock(),
+                &mut Output::lock(),
                 more,
             )
             .map_err(|error| CommandError::unusable("the audit log", &error))
@@ -134,10 +136,14 @@ pub(super) fn run(arguments: &AuditArguments) -> Result<(), CommandError> {
 
 fn run_verify(config: &ConfigArgument, json: bool) -> Result<(), CommandError> {
     let settings = super::serve::audit_settings(&config.load()?)?;
-    let report =
-        verify(&settings).map_err(|error| CommandError::unusable("the audit log", &error))?;
+    let progress = Progress::of_bytes("verifying", Some(0));
+    let report = verify_watched(&settings, &|bytes, of| {
+        progress.add_of(bytes, of);
+    })
+    .map_err(|error| CommandError::unusable("the audit log", &error))?;
+    drop(progress);
     if json {
-        say(&serde_json::to_string(&report).unwrap_or_default());
+        output::json(&report);
     }
     match &report.first_bad {
         Some(bad) => {
@@ -153,7 +159,8 @@ fn run_verify(config: &ConfigArgument, json: bool) -> Result<(), CommandError> {
         None if json => Ok(()),
         None => {
             say(&format!(
-                "{} records in {} chains are as they were written, as far as {} checkpoints tell",
+                "{}: {} records in {} chains are as they were written, as far as {} checkpoints tell",
+                Style::stdout().good("good"),
                 report.records,
                 report.lineages.len(),
                 report.checkpoints

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
-use super::{CommandError, ConfigArgument, say};
+use super::{CommandError, ConfigArgument, output, say};
 use crate::clock::Timestamp;
 use crate::identity::api_key::NewApiKey;
 use crate::identity::settings::ApiKeySettings;
@@ -100,7 +100,7 @@ pub(super) fn run(arguments: &KeyArguments) -> Result<(), CommandError> {
         }),
     });
     if arguments.json {
-        say(&serde_json::json!({ "key": key.text(), "stanza": stanza }).to_string());
+        output::json(&serde_json::json!({ "key": key.text(), "stanza": stanza }));
     } else {
         say(&format!(
             "{}\n\n# Put this into a file of the policy directory:\n{}",

@@ -9,6 +9,7 @@ mod dev;
 mod key;
 pub mod memory;
 mod money;
+mod output;
 mod prices;
 mod profile;
 mod serve;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use self::output::{Ending, Style, complain, say};
 use crate::config::{CONFIG_VARIABLE, Config, DEFAULT_FILE};
 use crate::policy::{Problem, render_text};
 use crate::secret::SecretResolver;
@@ -112,21 +114,31 @@ pub fn run() -> ExitCode {
 
 /// Tells what went wrong, in the name of `program`, and with which code the process ends.
 fn conclude(program: &str, done: Result<(), CommandError>) -> ExitCode {
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(CommandError::Bad(text)) => {
+    let style = Style::stderr();
+    let named = |text: &str| format!("{}: {text}", style.bad(program));
+    let code = match (output::end(), done) {
+        // What was checked is bad whether or not anybody reads all of it.
+        (_, Err(CommandError::Bad(text))) => {
             complain(&text);
-            ExitCode::from(1)
+            return ExitCode::from(1);
         }
-        Err(CommandError::Problems(problems)) => {
+        // A reader that goes away has what it wanted, and a command that fails for it did not.
+        (Ending::ReaderLeft, _) => return ExitCode::SUCCESS,
+        (Ending::Failed(error), _) => {
+            complain(&named(&format!("standard output: {error}")));
+            2
+        }
+        (Ending::Whole, Ok(())) => 0,
+        (Ending::Whole, Err(CommandError::Problems(problems))) => {
             complain(render_text(&problems).trim_end());
-            ExitCode::from(2)
+            2
         }
-        Err(CommandError::Unusable(text)) => {
-            complain(&format!("{program}: {text}"));
-            ExitCode::from(2)
+        (Ending::Whole, Err(CommandError::Unusable(text))) => {
+            complain(&named(&text));
+            2
         }
-    }
+    };
+    ExitCode::from(code)
 }
 
 fn log_to_stderr() {
@@ -140,22 +152,4 @@ fn log_to_stderr() {
     if tracing::subscriber::set_global_default(subscriber).is_err() {
         complain("the log was set up twice");
     }
-}
-
-#[expect(
-    clippy::print_stderr,
-    reason = "a command tells people about trouble on standard error"
-)]
-fn complain(text: &str) {
-    if !text.is_empty() {
-        eprintln!("{text}");
-    }
-}
-
-#[expect(
-    clippy::print_stdout,
-    reason = "a command's result goes to standard output"
-)]
-fn say(text: &str) {
-    println!("{text}");
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use super::output::{self, Style, Table};
 use super::{CommandError, ConfigArgument, complain, say};
 use crate::budget::prices::{Imported, ListedPrice, import};
 use crate::inspect::Glob;
@@ -99,7 +100,7 @@ fn import_table(arguments: &ImportArguments) -> Result<(), CommandError> {
         })?;
     }
     if arguments.json {
-        say(&as_json(&imported).to_string());
+        output::json(&as_json(&imported));
     } else if arguments.out.is_none() {
         say(entries.trim_end());
     }
@@ -178,21 +179,17 @@ fn list(arguments: &ListArguments) {
     let prices = built_in_prices();
     if arguments.json {
         let entries: Vec<_> = prices.iter().map(|it| entry_as_json(&entry(it))).collect();
-        say(&serde_json::json!({ "prices": entries }).to_string());
+        output::json(&serde_json::json!({ "prices": entries }));
         return;
     }
-    say(&format!(
-        "{:<44}{:>10}{:>10}",
-        "USD per million tokens", "input", "output"
-    ));
+    let mut table = Table::new(["USD PER MILLION TOKENS", ">INPUT", ">OUTPUT"]);
     for price in prices {
         let rates = &price.stated.card.rates;
         for model in &price.models {
-            let model = model.as_str();
-            let (input, output) = (rates.input.to_string(), rates.output.to_string());
-            say(&format!("{model:<44}{input:>10}{output:>10}"));
+            table.row([&model.as_str(), &rates.input, &rates.output]);
         }
     }
+    say(&table.render(Style::stdout()));
 }
 
 fn show(arguments: &ShowArguments) -> Result<(), CommandError> {
@@ -203,7 +200,7 @@ fn show(arguments: &ShowArguments) -> Result<(), CommandError> {
     })?;
     let entry = entry(price);
     if arguments.json {
-        say(&entry_as_json(&entry).to_string());
+        output::json(&entry_as_json(&entry));
     } else {
         say(entry.trim_end());
     }

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use super::output::{self, Style, Table};
 use super::{CommandError, ConfigArgument, say};
 use crate::policy::profiles::{PROFILES, Profile};
 
@@ -59,12 +60,14 @@ fn list(arguments: &ListArguments) {
             .iter()
             .map(|profile| serde_json::json!({ "name": profile.name, "summary": profile.summary }))
             .collect();
-        say(&serde_json::json!({ "profiles": profiles }).to_string());
+        output::json(&serde_json::json!({ "profiles": profiles }));
         return;
     }
+    let mut table = Table::new(["PROFILE", "BACKEND"]);
     for profile in PROFILES {
-        say(&format!("{:<16}{}", profile.name, profile.summary));
+        table.row([&profile.name, &profile.summary]);
     }
+    say(&table.render(Style::stdout()));
 }
 
 fn show(arguments: &ShowArguments) -> Result<(), CommandError> {
@@ -86,7 +89,7 @@ fn show(arguments: &ShowArguments) -> Result<(), CommandError> {
             "summary": profile.summary,
             "policy": text,
         });
-        say(&document.to_string());
+        output::json(&document);
     } else {
         say(text.trim_end());
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
+use super::output::{self, Output};
 use super::{CommandError, ConfigArgument, say};
 use crate::audit::{AuditLog, Filter};
 use crate::budget::ledger::{Adjustment, LineStanding};
@@ -164,7 +165,7 @@ pub(super) fn run_statement(arguments: &StatementArguments) -> Result<(), Comman
         Format::Json => StatementFormat::Json,
     };
     let ledger = ReadLedger::open(&config)?;
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut out = io::BufWriter::new(Output::lock());
     write_statement(&ledger.0, &head, format, &mut out)
         .and_then(|_totals| out.flush())
         .map_err(|error| CommandError::unusable("the statement", &error))
@@ -202,7 +203,7 @@ fn show(arguments: &ShowArguments) -> Result<(), CommandError> {
             .iter()
             .map(|(tenant, standing)| spend_document(tenant, now, &revision, standing))
             .collect();
-        say(&json!({ "tenants": documents }).to_string());
+        output::json(&json!({ "tenants": documents }));
     } else {
         let rows = standings
             .iter()
@@ -257,7 +258,7 @@ fn run_adjust(arguments: &AdjustArguments) -> Result<(), CommandError> {
             "tenant": adjustment.tenant.as_str(), "id": &*adjustment.id,
             "usd": amount.to_string(), "repeated": repeated,
         });
-        say(&document.to_string());
+        output::json(&document);
     } else {
         let how = if repeated {
             "was adjusted before"
@@ -280,7 +281,7 @@ fn run_verify(arguments: &VerifyArguments) -> Result<(), CommandError> {
     let found = compare(&settings, &ledger.0, &period, SystemClock.now())
         .map_err(|error| CommandError::unusable("the books can't be compared", &error))?;
     if arguments.json {
-        say(&document(&found).to_string());
+        output::json(&document(&found));
     }
     if !found.is_good() {
         return Err(CommandError::Bad(complaint(&found)));

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::{CommandError, ConfigArgument, say};
+use crate::cli::output;
 use crate::config::memory::MemoryConfig;
 use crate::policy::{render_json, render_text};
 use crate::secret::SecretResolver;
@@ -21,7 +22,7 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<(), CommandError> {
     let file = &arguments.config.config;
     match MemoryConfig::load(file, &SecretResolver::from_process()) {
         Ok(_) if arguments.json => {
-            say(&serde_json::json!({ "good": true, "problems": [] }).to_string());
+            output::json(&serde_json::json!({ "good": true, "problems": [] }));
             Ok(())
         }
         Ok(_) => {
@@ -30,7 +31,7 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<(), CommandError> {
         }
         Err(problems) if arguments.json => {
             let problems = render_json(&problems);
-            say(&serde_json::json!({ "good": false, "problems": problems }).to_string());
+            output::json(&serde_json::json!({ "good": false, "problems": problems }));
             Err(CommandError::Bad(String::new()))
         }
         Err(problems) => Err(CommandError::Bad(
