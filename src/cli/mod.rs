@@ -6,6 +6,7 @@
 mod audit;
 mod check;
 mod dev;
+mod health;
 mod key;
 pub mod memory;
 mod money;
@@ -40,6 +41,8 @@ pub struct Arguments {
 enum Command {
     /// Serve requests.
     Serve(serve::ServeArguments),
+    /// Ask the running gate whether it is ready.
+    Health(health::HealthArguments),
     /// Compile the policies and tell every problem.
     Check(check::CheckArguments),
     /// Verify, export or follow the audit log.
@@ -100,6 +103,7 @@ impl CommandError {
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Health(arguments) => health::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Spend(arguments) => spend::run(&arguments),

@@ -2,6 +2,7 @@
 
 mod check;
 mod copy;
+mod health;
 mod migrate;
 mod openapi;
 mod serve;
@@ -28,6 +29,8 @@ struct Arguments {
 enum Command {
     /// Serve requests.
     Serve(ConfigArgument),
+    /// Ask the running service whether it is ready.
+    Health(health::HealthArguments),
     /// Read the configuration and tell every problem.
     Check(check::CheckArguments),
     /// Make the roles and tables of PostgreSQL, or bring them to the latest version.
@@ -64,6 +67,7 @@ impl ConfigArgument {
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Health(arguments) => health::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Migrate(arguments) => migrate::run(&arguments),
         Command::Backup(arguments) => copy::backup(&arguments),
