@@ -69,6 +69,11 @@ impl Export {
         }
     }
 
+    /// How many entries were written.
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+
     /// The next lines, each ended by a line feed; `None` after the last.
     ///
     /// # Errors

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{
-    Caller, EntryId, Erased, Memory, MemoryError, PruneRule, TenantErasure, UserErasure, Writable,
+    EntryId, Erased, Memory, MemoryError, PruneRule, TenantErasure, UserErasure, Writable,
 };
 use crate::clock::Timestamp;
+use crate::identity::UserId;
+use crate::tenant::TenantId;
 
 /// That something was erased: what, how much, when and for whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,43 +90,50 @@ impl Memory {
         Ok(self.store().prune(of, rule, self.now()).await?)
     }
 
-    /// Erases all of the caller's tenant.
+    /// Erases all of a tenant, in the name of `by`.
     ///
     /// # Errors
     /// The store can't do it. What it erased before stays erased; ask again.
     pub async fn erase_tenant(
         &self,
-        caller: &Caller,
+        by: &UserId,
         right: &TenantErasure,
     ) -> Result<Receipt, MemoryError> {
         // A recall that is counted later would bring an erased tenant's database back.
         self.recalls().forget(right.tenant());
         let erased = self.store().erase_tenant(right).await?;
-        Ok(self.receipt(caller, None, erased))
+        Ok(self.receipt(right.tenant(), by, None, erased))
     }
 
-    /// Erases a user of the caller's tenant, and the user's name from what it wrote into shared
+    /// Erases a user of a tenant, in the name of `by`, and the user's name from what it wrote into shared
     /// memory. One who never kept anything is erased all the same, so that nobody learns who did.
     ///
     /// # Errors
     /// As [`Memory::erase_tenant`].
     pub async fn erase_user(
         &self,
-        caller: &Caller,
+        by: &UserId,
         right: &UserErasure,
     ) -> Result<Receipt, MemoryError> {
         let erased = self.store().erase_user(right).await?;
-        Ok(self.receipt(caller, Some(right.user().to_string()), erased))
+        let user = Some(right.user().to_string());
+        Ok(self.receipt(right.tenant(), by, user, erased))
     }
 
-    fn receipt(&self, caller: &Caller, user: Option<String>, erased: Erased) -> Receipt {
+    fn receipt(
+        &self,
+        tenant: &TenantId,
+        by: &UserId,
+        user: Option<String>,
+        erased: Erased,
+    ) -> Receipt {
         let receipt = Receipt {
             id: EntryId::mint().to_string(),
-            tenant: caller.tenant().to_string(),
+            tenant: tenant.to_string(),
             user,
             erased,
             at: self.now(),
-            by: caller.user().to_string(),
+            by: by.to_string(),
         };
         receipt.log();
         receipt

@@ -3,7 +3,8 @@
 //! Everything is kept as one kind of record, an [`Entry`], in one of three [`Area`]s: memories, the
 //! items of a LangGraph store, and files. An entry belongs to one [`Namespace`], a user's own or the
 //! tenant's shared one. Only a [`Caller`] names namespaces, and only a verified
-//! [`Principal`](crate::identity::Principal) becomes a caller; every method of a [`MemoryStore`]
+//! [`Principal`](crate::identity::Principal) becomes a caller. (The [`Operator`] at the machine has
+//! rights as well, and no request can make one.) Every method of a [`MemoryStore`]
 //! takes what a caller may read ([`Reach`]), write ([`Writable`]) or erase. So a query that forgot
 //! its scope is one that can't be written.
 //!
@@ -39,13 +40,14 @@ mod store;
 mod tending;
 mod told;
 mod wanted;
+mod whole;
 
 pub use asking::Asked;
 pub use bounds::Bounds;
 pub use bulk::{BulkError, MOST_OPERATIONS, Operation};
 pub use caller::{
-    Caller, Namespace, Owner, Reach, RoleRequired, Rules, Scope, TenantErasure, TenantScope,
-    UserErasure, Writable,
+    Caller, Namespace, Operator, Oversight, Owner, Reach, RoleRequired, Rules, Scope,
+    TenantErasure, TenantScope, UserErasure, Writable,
 };
 pub use change::{Change, Expected, Outcome, PruneRule};
 pub use document::{EntryDocument, FieldsDocument, Names, VersionDocument};
@@ -66,3 +68,4 @@ pub use store::{
     WriteError, WriteErrorKind,
 };
 pub use wanted::{Wanted, unknown};
+pub use whole::{TenantExport, TenantImport};

@@ -5,8 +5,8 @@ use std::fmt;
 use async_trait::async_trait;
 
 use super::{
-    Address, Area, Change, Embedding, Entry, EntryId, Filter, Namespace, Outcome, Owner, Page,
-    PathFilter, PruneRule, Reach, TenantErasure, TenantScope, UserErasure, Version, Writable,
+    Address, Area, Change, Embedding, Entry, EntryId, Filter, Namespace, Outcome, Oversight, Owner,
+    Page, PathFilter, PruneRule, Reach, TenantErasure, TenantScope, UserErasure, Version, Writable,
 };
 use crate::clock::Timestamp;
 
@@ -138,6 +138,12 @@ pub trait MemoryStore: fmt::Debug + Send + Sync {
     /// # Errors
     /// The store can't say.
     async fn usage(&self, of: &Reach) -> Result<Vec<NamespaceUse>, StoreError>;
+
+    /// Who in the tenant has a namespace that something was ever written into, in no order.
+    ///
+    /// # Errors
+    /// The store can't say.
+    async fn owners(&self, over: &Oversight) -> Result<Vec<Owner>, StoreError>;
 
     /// Counts a recall of each of these entries of the tenant. It changes no version.
     ///

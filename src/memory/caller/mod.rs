@@ -1,6 +1,7 @@
 //! A verified caller as the memory service sees it: what it may read, write and erase.
 
 mod namespace;
+mod operator;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use crate::tenant::TenantId;
 pub use namespace::{
     Namespace, Owner, Reach, Scope, TenantErasure, TenantScope, UserErasure, Writable,
 };
+pub use operator::{Operator, Oversight};
 
 /// A scope of this beginning lowers what its holder sees: `memory.max:internal`.
 const CAP_SCOPE: &str = "memory.max:";

@@ -1,5 +1,6 @@
 //! Namespaces, and the proofs that a caller may read, write or erase them. All of them are made by
-//! a [`Caller`](super::Caller) only: their constructors are visible to nobody else.
+//! a [`Caller`](super::Caller), or by the [`Operator`](super::Operator) at the machine: their
+//! constructors are visible to nobody else.
 
 use std::fmt;
 

@@ -110,10 +110,21 @@ impl Import {
         rules: ImportRules,
     ) -> Result<Self, MemoryError> {
         let to = writable_scope(caller, scope)?;
-        Ok(Self {
+        let reach = caller.reach(scope.unwrap_or(Scope::User));
+        Ok(Self::into(memory, to, reach, rules))
+    }
+
+    /// An import into a namespace; `reach` reads the same one.
+    pub(super) fn into(
+        memory: Arc<Memory>,
+        to: Writable,
+        reach: Reach,
+        rules: ImportRules,
+    ) -> Self {
+        Self {
             memory,
             to,
-            reach: caller.reach(scope.unwrap_or(Scope::User)),
+            reach,
             rules,
             source: String::new(),
             chunk: Vec::new(),
@@ -123,7 +134,7 @@ impl Import {
             linked: Vec::new(),
             stopped: false,
             report: ImportReport::default(),
-        })
+        }
     }
 
     /// Takes the next line, by its number from 1: the members of its object, or what is wrong with

@@ -44,9 +44,9 @@ use self::session::{Mode, Sessions};
 pub use self::url::{PostgresUrl, PostgresUrlError};
 use super::{
     Address, Area, Change, Embedding, Entry, EntryId, Erased, Filter, MemoryStore, NamespaceUse,
-    Outcome, Owner, Page, Partition, PathFilter, PruneRule, Quotas, Reach, Scored, StoreError,
-    StoreErrorKind, TenantErasure, TenantScope, UserErasure, Version, Writable, WriteError,
-    WriteErrorKind,
+    Outcome, Oversight, Owner, Page, Partition, PathFilter, PruneRule, Quotas, Reach, Scored,
+    StoreError, StoreErrorKind, TenantErasure, TenantScope, UserErasure, Version, Writable,
+    WriteError, WriteErrorKind,
 };
 use crate::clock::Timestamp;
 
@@ -304,6 +304,12 @@ impl MemoryStore for PostgresStore {
             &transaction,
             of
         ))
+    }
+
+    async fn owners(&self, over: &Oversight) -> Result<Vec<Owner>, StoreError> {
+        within!(self, over.tenant(), Mode::Reading, |transaction| {
+            read::owners(&transaction, over)
+        })
     }
 
     async fn touch(

@@ -4,14 +4,14 @@ use tokio_postgres::types::Type;
 
 use super::narrow::{at_path, filtered, visible};
 use super::rows::{
-    Arguments, ENTRY, column, entry, owner_name, owner_names, owner_of, place, text_of, unsigned,
-    uuid, value, version,
+    Arguments, ENTRY, column, entry, named_owner, owner_name, owner_names, owner_of, place,
+    text_of, unsigned, uuid, value, version,
 };
 use super::session::Transaction;
 use crate::clock::Timestamp;
 use crate::memory::{
-    Address, Area, Confidentiality, Entry, EntryId, Filter, NamespaceUse, Order, Owner, Page,
-    Partition, PathFilter, Reach, StoreError, Version,
+    Address, Area, Confidentiality, Entry, EntryId, Filter, NamespaceUse, Order, Oversight, Owner,
+    Page, Partition, PathFilter, Reach, StoreError, Version,
 };
 
 /// Arguments of a statement that begins with the tenant, `$1`, and the owners of the reach, `$2`.
@@ -194,6 +194,19 @@ pub(super) async fn partitions(
             })
         })
         .collect()
+}
+
+pub(super) async fn owners(
+    transaction: &Transaction,
+    over: &Oversight,
+) -> Result<Vec<Owner>, StoreError> {
+    let sql = "SELECT owner FROM fabric_memory.counters WHERE tenant = $1 AND owner <> ''";
+    let tenant = over.tenant().as_str();
+    let rows = transaction.query(sql, &[(&tenant, Type::TEXT)]).await?;
+    let owners = rows
+        .iter()
+        .map(|row| named_owner(&value::<String>(row, "owner")?));
+    owners.collect()
 }
 
 pub(super) async fn usage(

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::session::Argument;
 use crate::clock::Timestamp;
+use crate::identity::UserId;
 use crate::memory::{
     Address, Area, Embedding, Entry, EntryId, Fields, Namespace, Owner, StoreError, StoreErrorKind,
     Version,
@@ -47,6 +48,18 @@ pub(super) fn owner_name(owner: &Owner) -> String {
     match owner {
         Owner::User(user) => format!("u:{user}"),
         Owner::Shared => "s:".to_owned(),
+    }
+}
+
+/// Whose name this is.
+pub(super) fn named_owner(name: &str) -> Result<Owner, StoreError> {
+    if name == owner_name(&Owner::Shared) {
+        return Ok(Owner::Shared);
+    }
+    let user = name.strip_prefix("u:").map(UserId::parse);
+    match user {
+        Some(Ok(user)) => Ok(Owner::User(user)),
+        Some(Err(_)) | None => Err(damaged("a row of a namespace that is nobody's")),
     }
 }
 

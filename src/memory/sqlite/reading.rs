@@ -3,12 +3,13 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use rusqlite::types::Value;
+use rusqlite::types::{Type, Value};
 use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::rows::{self, COLUMNS, Kept, SOURCE};
 use super::scope::{self, Place, Where};
 use crate::clock::Timestamp;
+use crate::identity::UserId;
 use crate::memory::{
     Address, Area, Confidentiality, Entry, EntryId, Filter, Namespace, NamespaceUse, Order, Owner,
     Page, Partition, PathFilter, Reach, Version,
@@ -233,6 +234,20 @@ pub(super) fn usage(connection: &Connection, of: &Reach) -> rusqlite::Result<Vec
         };
     }
     Ok(all)
+}
+
+/// Who has a namespace. A name that no longer is one is an error, never left out.
+pub(super) fn owners(connection: &Connection) -> rusqlite::Result<Vec<Owner>> {
+    let mut owners = connection.prepare_cached("SELECT user FROM owners")?;
+    let rows = owners.query_map([], |row| {
+        let Some(user) = row.get::<_, Option<String>>(0)? else {
+            return Ok(Owner::Shared);
+        };
+        let unknown =
+            |error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error));
+        UserId::parse(&user).map(Owner::User).map_err(unknown)
+    })?;
+    rows.collect()
 }
 
 /// How many entries of a namespace are not above a clearance, and their bytes with those of what

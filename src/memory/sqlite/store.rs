@@ -20,8 +20,9 @@ use super::{backup, descriptors, letting_go, reading, searching, writing};
 use crate::clock::Timestamp;
 use crate::memory::{
     Address, Area, Change, Embedding, Entry, EntryId, Erased, Filter, MemoryStore, NamespaceUse,
-    Outcome, Owner, Page, Partition, PathFilter, PruneRule, Quotas, Reach, Scored, StoreError,
-    TenantErasure, TenantScope, UserErasure, Version, Writable, WriteError, WriteErrorKind,
+    Outcome, Oversight, Owner, Page, Partition, PathFilter, PruneRule, Quotas, Reach, Scored,
+    StoreError, TenantErasure, TenantScope, UserErasure, Version, Writable, WriteError,
+    WriteErrorKind,
 };
 use crate::tenant::TenantId;
 
@@ -276,6 +277,10 @@ impl MemoryStore for SqliteStore {
         let work = move |connection: &Connection| reading::usage(connection, &reach);
         let used = self.works.read(of.tenant(), work).await?;
         Ok(used.unwrap_or_else(|| reading::nothing_used(of)))
+    }
+
+    async fn owners(&self, over: &Oversight) -> Result<Vec<Owner>, StoreError> {
+        self.read(over.tenant(), reading::owners).await
     }
 
     async fn touch(

@@ -32,7 +32,7 @@ pub(super) async fn tenant(
         return Err(Problem::new(ProblemCode::NotFound));
     }
     let right = caller.tenant_erasure().map_err(MemoryError::from)?;
-    let receipt = state.memory.erase_tenant(&caller, &right).await?;
+    let receipt = state.memory.erase_tenant(caller.user(), &right).await?;
     Ok(answer(&state, &receipt))
 }
 
@@ -56,7 +56,7 @@ pub(super) async fn user(
 ) -> Result<Json<Value>, Problem> {
     let user = UserId::parse(&uid).map_err(|error| invalid("uid", &error.to_string()))?;
     let right = caller.user_erasure(&user).map_err(MemoryError::from)?;
-    let receipt = state.memory.erase_user(&caller, &right).await?;
+    let receipt = state.memory.erase_user(caller.user(), &right).await?;
     Ok(answer(&state, &receipt))
 }
 

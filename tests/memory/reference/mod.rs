@@ -9,15 +9,15 @@ mod reading;
 mod text;
 mod writing;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use fabric_gate::clock::Timestamp;
 use fabric_gate::memory::{
     Address, Area, Change, Confidentiality, Embedding, Entry, EntryId, Erased, Fields, Filter,
-    MemoryStore, NamespaceUse, Outcome, Owner, Page, Partition, PathFilter, PruneRule, Quotas,
-    Reach, Scored, StoreError, TenantErasure, TenantScope, UserErasure, Version, Writable,
+    MemoryStore, NamespaceUse, Outcome, Oversight, Owner, Page, Partition, PathFilter, PruneRule,
+    Quotas, Reach, Scored, StoreError, TenantErasure, TenantScope, UserErasure, Version, Writable,
     WriteError,
 };
 use fabric_gate::tenant::TenantId;
@@ -234,6 +234,12 @@ impl MemoryStore for ReferenceStore {
             }
         });
         Ok(each.collect())
+    }
+
+    async fn owners(&self, over: &Oversight) -> Result<Vec<Owner>, StoreError> {
+        let rows = self.tenant(over.tenant()).rows;
+        let owners: HashSet<Owner> = rows.into_iter().map(|row| row.entry.owner).collect();
+        Ok(owners.into_iter().collect())
     }
 
     async fn touch(
