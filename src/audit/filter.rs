@@ -28,7 +28,7 @@ pub enum FilterError {
     Tenant(String),
     /// Neither a time nor a time ago.
     #[error(
-        "`{0}` is neither a time (`2026-11-21T10:00:00Z`) nor a time ago (`90s`, `15m`, `24h`, `7d`)"
+        "`{0}` is neither a time (`2026-11-21T10:00:00Z`), nor a day (`2026-11-21`, UTC), nor a time ago (`90s`, `15m`, `24h`, `7d`, `2w`)"
     )]
     Time(String),
     /// Neither of the two decisions.
@@ -37,8 +37,8 @@ pub enum FilterError {
 }
 
 impl Filter {
-    /// The filter of these texts, as commands and queries have them. Times are RFC 3339, or a time
-    /// before `now`.
+    /// The filter of these texts, as commands and queries have them. Times are RFC 3339, the
+    /// beginning of a day in UTC, or a time before `now`.
     ///
     /// # Errors
     /// The first text that is no condition.
@@ -82,6 +82,7 @@ fn parse_time(text: &str, now: Timestamp) -> Result<Timestamp, FilterError> {
             'm' => 60,
             'h' => 3_600,
             'd' => 86_400,
+            'w' => 604_800,
             _ => return None,
         };
         Some(now.plus_seconds(number.checked_mul(-seconds)?))
@@ -91,8 +92,14 @@ fn parse_time(text: &str, now: Timestamp) -> Result<Timestamp, FilterError> {
             text.parse::<jiff::Timestamp>().ok()?.as_microsecond(),
         ))
     };
+    let day = |text: &str| {
+        let day: jiff::civil::Date = text.parse().ok()?;
+        let begins = day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+        Some(Timestamp::from_micros(begins.as_microsecond()))
+    };
     at(text)
         .or_else(|| ago(text))
+        .or_else(|| day(text))
         .ok_or_else(|| FilterError::Time(text.to_owned()))
 }
 
