@@ -23,6 +23,15 @@ pub(super) struct AuditArguments {
 #[derive(Debug, Subcommand)]
 enum AuditCommand {
     /// Check every record, the chain and the checkpoints; exit code 1 and the first bad record if anything is wrong.
+    #[command(after_help = "\
+Examples:
+  # The whole log
+  fabric-gate audit verify
+
+  # For a program, of a gate whose configuration is elsewhere
+  fabric-gate audit verify --config /etc/fabric-gate/gate.toml --json
+
+The log may be in use meanwhile.")]
     Verify {
         #[command(flatten)]
         config: ConfigArgument,
@@ -31,43 +40,68 @@ enum AuditCommand {
         json: bool,
     },
     /// Write records to standard output.
+    #[command(after_help = "\
+Examples:
+  # What a tenant did in a month, as lines that prove themselves
+  fabric-gate audit export --tenant acme --since 2026-10-01 --until 2026-11-01 > acme.jsonl
+
+  # Every denial of the last day, for a spreadsheet
+  fabric-gate audit export --since 24h --decision deny --format csv > denials.csv
+
+  # Events for a SIEM
+  fabric-gate audit export --since 1h --format ocsf
+
+Exit code 2 at the first record that is not as it was written: what is changed is not passed on.")]
     Export {
         #[command(flatten)]
         config: ConfigArgument,
         #[command(flatten)]
         filter: FilterArguments,
         /// Format of the records.
-        #[arg(long, value_enum, default_value_t = Format::Jsonl)]
+        #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Jsonl)]
         format: Format,
+        /// The same as --format jsonl.
+        #[arg(long, conflicts_with = "format")]
+        json: bool,
     },
     /// Print the last records, and those that come.
+    #[command(after_help = "\
+Examples:
+  # Denials of a tenant as they come
+  fabric-gate audit tail --tenant acme --decision deny
+
+  # The last hundred records, and no more
+  fabric-gate audit tail -n 100 --no-follow")]
     Tail {
         #[command(flatten)]
         config: ConfigArgument,
         #[command(flatten)]
         filter: FilterArguments,
         /// How many of the last records.
-        #[arg(short = 'n', long, default_value_t = 10)]
+        #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 10)]
         lines: usize,
         /// End after them.
         #[arg(long)]
         no_follow: bool,
+        /// JSON Lines, which is what it prints at any rate.
+        #[arg(long)]
+        json: bool,
     },
 }
 
 #[derive(Args, Debug)]
 struct FilterArguments {
     /// Only this tenant's records.
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     tenant: Option<String>,
-    /// Not before this time: RFC 3339, or a time ago (`90s`, `15m`, `24h`, `7d`).
-    #[arg(long)]
+    /// Not before this time: RFC 3339, a day (`2026-11-21`, UTC), or a time ago (`90s`, `15m`, `24h`, `7d`, `2w`).
+    #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Before this time.
-    #[arg(long)]
+    #[arg(long, value_name = "TIME")]
     until: Option<String>,
     /// `permit` or `deny`.
-    #[arg(long)]
+    #[arg(long, value_name = "DECISION")]
     decision: Option<String>,
 }
 
@@ -97,6 +131,7 @@ pub(super) fn run(arguments: &AuditArguments) -> Result<(), CommandError> {
             config,
             filter,
             format,
+            json: _,
         } => {
             let settings = super::serve::audit_settings(&config.load()?)?;
             let format = match format {
@@ -116,6 +151,7 @@ pub(super) fn run(arguments: &AuditArguments) -> Result<(), CommandError> {
             filter,
             lines,
             no_follow,
+            json: _,
         } => {
             let settings = super::serve::audit_settings(&config.load()?)?;
             let more = || {

@@ -7,8 +7,8 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{CommandError, ConfigArgument, say};
-use crate::clock::{Clock, SystemClock};
+use super::{CommandError, ConfigArgument, output, say};
+use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::identity::development_key::DevelopmentKey;
 use crate::identity::settings::{ClaimPath, IssuerSettings, KeySource};
 use crate::policy::{PolicyDirectory, PolicySnapshot, compile};
@@ -27,14 +27,24 @@ enum DevCommand {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  # A token for a day's work
+  fabric-gate dev token --tenant acme --user alice --role member
+
+  # Used at once
+  curl -H \"Authorization: Bearer $(fabric-gate dev token --tenant acme --user alice --role member)\" http://127.0.0.1:8080/
+
+  # One that has expired, to see it refused
+  fabric-gate dev token --tenant acme --user alice --expires-in=-1h")]
 struct TokenArguments {
     #[command(flatten)]
     config: ConfigArgument,
     /// Tenant the token belongs to.
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     tenant: String,
     /// User it stands for.
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     user: String,
     /// A role; may be given several times.
     #[arg(long = "role", value_name = "ROLE")]
@@ -43,11 +53,14 @@ struct TokenArguments {
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
     /// Name of the issuer, where several have their keys in a file.
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     issuer: Option<String>,
     /// How long it is good for: `90s`, `15m`, `8h`, `1d`.
     #[arg(long, default_value = "8h", value_name = "TIME", value_parser = seconds)]
     expires_in: i64,
+    /// Print a JSON document.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn run(arguments: &DevArguments) -> Result<(), CommandError> {
@@ -75,10 +88,21 @@ pub(super) fn run(arguments: &DevArguments) -> Result<(), CommandError> {
             key.jwks_file().display()
         )));
     }
+    let now = SystemClock.now();
     let token = key
-        .sign(&claims(issuer, arguments)?)
+        .sign(&claims(issuer, arguments, now)?)
         .map_err(|error| CommandError::unusable("signing the token", &error))?;
-    say(&token);
+    if arguments.json {
+        output::json(&json!({
+            "token": token,
+            "issuer": issuer.name,
+            "tenant": arguments.tenant,
+            "user": arguments.user,
+            "expires_at": now.plus_seconds(arguments.expires_in).to_string(),
+        }));
+    } else {
+        say(&token);
+    }
     Ok(())
 }
 
@@ -105,8 +129,9 @@ fn development_issuer<'snapshot>(
 fn claims(
     issuer: &IssuerSettings,
     arguments: &TokenArguments,
+    now: Timestamp,
 ) -> Result<serde_json::Value, CommandError> {
-    let now = SystemClock.now().as_seconds();
+    let now = now.as_seconds();
     let mut claims = json!({
         "iss": issuer.issuer,
         "aud": issuer.audiences,

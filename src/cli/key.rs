@@ -24,15 +24,24 @@ enum KeyCommand {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  # For a program of a tenant, confined to some routes
+  fabric-gate key new --tenant acme --name ci --role member --route 'task.*'
+
+  # One that ends
+  fabric-gate key new --tenant acme --name audit-2026 --role auditor --expires 2027-01-01T00:00:00Z
+
+The key is shown this once. The gate keeps its SHA-256 only.")]
 struct NewArguments {
     /// Tenant the key belongs to.
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     tenant: String,
     /// User it acts as; `svc-NAME` when absent.
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     user: Option<String>,
     /// Name in audit records.
-    #[arg(long, default_value = "new-key")]
+    #[arg(long, value_name = "NAME", default_value = "new-key")]
     name: String,
     /// A role; may be given several times.
     #[arg(long = "role", value_name = "ROLE")]

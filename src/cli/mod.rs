@@ -5,8 +5,10 @@
 
 mod audit;
 mod check;
+pub mod describe;
 mod dev;
 mod health;
+mod init;
 mod key;
 pub mod memory;
 mod money;
@@ -21,9 +23,10 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use self::describe::{CompletionsArguments, Groups, ManArguments, complete, grouped, write_pages};
 use self::output::{Ending, Style, complain, say};
 use crate::config::{CONFIG_VARIABLE, Config, DEFAULT_FILE};
 use crate::policy::{Problem, render_text};
@@ -32,6 +35,17 @@ use crate::secret::SecretResolver;
 /// The policy enforcement point that makes an unmodified agent backend safe for many tenants.
 #[derive(Debug, Parser)]
 #[command(name = "fabric-gate", version, about, max_term_width = 100)]
+#[command(after_help = "\
+Examples:
+  # A configuration to start from, and the gate on it
+  fabric-gate init gate --profile langgraph --backend http://127.0.0.1:2024
+  fabric-gate serve
+
+  # Are the policies good?
+  fabric-gate check
+
+Exit codes: 0 done, 1 the thing checked is bad, 2 wrong usage or unusable input.
+`fabric-gate COMMAND --help` has the examples of a command.")]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -39,6 +53,8 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a configuration to start from.
+    Init(init::InitArguments),
     /// Serve requests.
     Serve(serve::ServeArguments),
     /// Ask the running gate whether it is ready.
@@ -59,13 +75,38 @@ enum Command {
     Prices(prices::PricesArguments),
     /// Tokens for development.
     Dev(dev::DevArguments),
+    /// Print what a shell needs to complete commands.
+    #[command(after_help = "\
+Examples:
+  # For the shell one is in
+  source <(fabric-gate completions bash)
+
+  # For every login
+  fabric-gate completions zsh > ~/.zfunc/_fabric-gate
+  fabric-gate completions fish > ~/.config/fish/completions/fabric-gate.fish")]
+    Completions(CompletionsArguments),
+    /// Print the man page, or write all of them.
+    #[command(after_help = "\
+Examples:
+  # Read it
+  fabric-gate man | man -l -
+
+  # A page for each command
+  fabric-gate man --out ~/.local/share/man/man1")]
+    Man(ManArguments),
 }
 
 /// Which configuration.
 #[derive(Args, Clone, Debug)]
 struct ConfigArgument {
     /// The configuration file.
-    #[arg(long, value_name = "FILE", env = CONFIG_VARIABLE, default_value = DEFAULT_FILE)]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = CONFIG_VARIABLE,
+        hide_env_values = true,
+        default_value = DEFAULT_FILE
+    )]
     config: PathBuf,
 }
 
@@ -99,9 +140,34 @@ impl CommandError {
     }
 }
 
+/// What stands together in the help.
+const GROUPS: Groups = &[
+    ("Run", &["init", "serve"]),
+    (
+        "Policies",
+        &[
+            "check", "explain", "test", "replay", "diff", "shadow", "schema", "profile", "prices",
+        ],
+    ),
+    ("Credentials", &["key", "dev"]),
+    ("Records and money", &["audit", "spend", "statement"]),
+    ("This program", &["completions", "man"]),
+];
+
+/// The command line of `fabric-gate`.
+pub fn command() -> clap::Command {
+    grouped(Arguments::command(), GROUPS)
+}
+
+/// The arguments of this process, or its end with what is wrong with them.
+fn parsed<A: FromArgMatches>(command: clap::Command) -> A {
+    A::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+}
+
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let done = match Arguments::parse().command {
+    let done = match parsed::<Arguments>(command()).command {
+        Command::Init(arguments) => init::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Health(arguments) => health::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
@@ -112,6 +178,8 @@ pub fn run() -> ExitCode {
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Prices(arguments) => prices::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
+        Command::Completions(arguments) => complete(&arguments, command()),
+        Command::Man(arguments) => write_pages(&arguments, &command()),
     };
     conclude("fabric-gate", done)
 }

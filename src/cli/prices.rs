@@ -28,8 +28,16 @@ enum PricesCommand {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  # The prices of two families, as a policy file
+  fabric-gate prices import --model 'gpt-*' --model 'claude-*' --out policies/60-prices.toml model_prices_and_context_window.json
+
+  # What it would take and what it would leave out
+  fabric-gate prices import --json model_prices_and_context_window.json")]
 struct ImportArguments {
     /// The table.
+    #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Models to take, `*` for any characters; all when absent. May be given several times.
     #[arg(long = "model", value_name = "PATTERN")]
@@ -46,6 +54,13 @@ struct ImportArguments {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  # Every model
+  fabric-gate prices list
+
+  # For a program
+  fabric-gate prices list --json")]
 struct ListArguments {
     /// Print a JSON document.
     #[arg(long)]
@@ -55,8 +70,13 @@ struct ListArguments {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  # To change it: the entry, put into a policy file
+  fabric-gate prices show gpt-4o-mini >> policies/60-prices.toml")]
 struct ShowArguments {
     /// Which model.
+    #[arg(value_name = "MODEL")]
     model: String,
     /// Print a JSON document.
     #[arg(long)]

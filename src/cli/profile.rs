@@ -21,6 +21,10 @@ enum ProfileCommand {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  # Every backend that is known
+  fabric-gate profile list")]
 struct ListArguments {
     /// Print a JSON document.
     #[arg(long)]
@@ -31,8 +35,16 @@ struct ListArguments {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  # What a profile lets through
+  fabric-gate profile show langgraph
+
+  # To change it: its routes as own routes of an upstream
+  fabric-gate profile show langgraph --upstream threads > policies/35-threads.toml")]
 struct ShowArguments {
     /// Which profile.
+    #[arg(value_name = "NAME")]
     name: String,
     /// Print them as own routes of the upstream of this name, for a file of the policy directory.
     #[arg(long, value_name = "NAME")]

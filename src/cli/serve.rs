@@ -44,6 +44,16 @@ const RESOLVE: Duration = Duration::from_secs(10);
 const ADMIN_HAND_OVER: Duration = Duration::from_secs(30);
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  # With config/gate.toml of the folder one is in
+  fabric-gate serve
+
+  # Let a new version, or a new configuration, take over from the process that runs
+  fabric-gate serve --upgrade --config /etc/fabric-gate/gate.toml
+
+SIGTERM lets requests finish, SIGINT stops at once, SIGHUP reads the policies anew. RUST_LOG says what
+is logged.")]
 pub(super) struct ServeArguments {
     #[command(flatten)]
     config: ConfigArgument,

@@ -20,12 +20,19 @@ use crate::config::Config;
 use crate::money::SignedUsd;
 use crate::pipeline::books::{Adjusted, Comparison, Difference, Period, adjust, compare};
 use crate::pipeline::trace_context::RequestId;
-use crate::policy::{PolicyDirectory, compile};
+use crate::policy::{PolicyDirectory, PolicySnapshot, UnknownTenant, compile};
 use crate::secret::SecretResolver;
 use crate::tenant::TenantId;
 
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
+#[command(after_help = "\
+Examples:
+  # Every ceiling, whether or not the gate runs
+  fabric-gate spend
+
+  # One tenant's, for a program
+  fabric-gate spend --tenant acme --json")]
 pub(super) struct SpendArguments {
     #[command(subcommand)]
     command: Option<SpendCommand>,
@@ -47,7 +54,7 @@ struct ShowArguments {
     #[command(flatten)]
     config: ConfigArgument,
     /// Only this tenant.
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     tenant: Option<String>,
     /// Print a JSON document.
     #[arg(long)]
@@ -55,29 +62,42 @@ struct ShowArguments {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  # Give back what a failed run cost
+  fabric-gate spend adjust --tenant acme --usd=-1.50 --reason 'run 17 failed on our side'
+
+  # Charge a user for work done elsewhere, once however often it is run
+  fabric-gate spend adjust --tenant acme --scope user --value alice --usd=3 --reason 'batch of May' --id batch-05")]
 struct AdjustArguments {
     #[command(flatten)]
     config: ConfigArgument,
     /// Whose spend.
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     tenant: String,
     /// USD with its sign: `--usd=-1.50` gives back.
-    #[arg(long, allow_hyphen_values = true)]
+    #[arg(long, value_name = "USD", allow_hyphen_values = true)]
     usd: String,
     /// Why.
-    #[arg(long)]
+    #[arg(long, value_name = "TEXT")]
     reason: String,
     /// `tenant`, `user`, `agent`, `route` or `session`.
-    #[arg(long)]
+    #[arg(long, value_name = "SCOPE")]
     scope: Option<String>,
     /// Which user, agent, route or session.
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     value: Option<String>,
     /// The same id is adjusted once, however often it is given.
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     id: Option<String>,
     /// Who does it.
-    #[arg(long, env = "USER", default_value = "command")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "USER",
+        hide_env_values = true,
+        default_value = "command"
+    )]
     by: String,
     /// Print a JSON document.
     #[arg(long)]
@@ -85,13 +105,20 @@ struct AdjustArguments {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  # All of it
+  fabric-gate spend verify
+
+  # One tenant's last month
+  fabric-gate spend verify --tenant acme --since 2026-10-01 --until 2026-11-01")]
 struct VerifyArguments {
     #[command(flatten)]
     config: ConfigArgument,
     #[command(flatten)]
     period: PeriodArguments,
     /// Only this tenant.
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     tenant: Option<String>,
     /// Print a JSON document.
     #[arg(long)]
@@ -100,11 +127,11 @@ struct VerifyArguments {
 
 #[derive(Args, Debug)]
 struct PeriodArguments {
-    /// From this time on: RFC 3339, or a time ago (`90s`, `15m`, `24h`, `7d`).
-    #[arg(long)]
+    /// From this time on: RFC 3339, a day (`2026-11-21`, UTC), or a time ago (`90s`, `15m`, `24h`, `7d`, `2w`).
+    #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Before this time.
-    #[arg(long)]
+    #[arg(long, value_name = "TIME")]
     until: Option<String>,
 }
 
@@ -123,17 +150,27 @@ impl PeriodArguments {
 
 /// What a tenant was charged, line by line.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  # A month, for a spreadsheet
+  fabric-gate statement --tenant acme --since 2026-10-01 --until 2026-11-01 > acme-october.csv
+
+  # With totals by model, route and user
+  fabric-gate statement --tenant acme --since 30d --json")]
 pub(super) struct StatementArguments {
     #[command(flatten)]
     config: ConfigArgument,
     #[command(flatten)]
     period: PeriodArguments,
     /// Whose statement.
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     tenant: String,
     /// Format of the lines.
-    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Csv)]
     format: Format,
+    /// The same as --format json.
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -160,9 +197,9 @@ pub(super) fn run_statement(arguments: &StatementArguments) -> Result<(), Comman
         since: period.since,
         until: period.until,
     };
-    let format = match arguments.format {
-        Format::Csv => StatementFormat::Csv,
-        Format::Json => StatementFormat::Json,
+    let format = match (arguments.json, arguments.format) {
+        (true, _) | (false, Format::Json) => StatementFormat::Json,
+        (false, Format::Csv) => StatementFormat::Csv,
     };
     let ledger = ReadLedger::open(&config)?;
     let mut out = io::BufWriter::new(Output::lock());
@@ -180,7 +217,7 @@ fn show(arguments: &ShowArguments) -> Result<(), CommandError> {
     let ledger = ReadLedger::open(&config)?;
     let now = SystemClock.now();
     let tenants = match &arguments.tenant {
-        Some(tenant) => vec![tenant_id(tenant)?],
+        Some(tenant) => vec![known_tenant(tenant, &snapshot, &ledger.0)?],
         None => {
             let mut tenants = ledger.0.tenants();
             tenants.extend(snapshot.tenants.keys().cloned());
@@ -335,6 +372,30 @@ fn document(found: &Comparison) -> Value {
         "different": found.different,
         "differences": found.differences.iter().map(row).collect::<Vec<_>>(),
     })
+}
+
+/// A tenant that the policies name or the ledger has heard of. Where policies let any tenant in, any
+/// is known.
+fn known_tenant(
+    text: &str,
+    snapshot: &PolicySnapshot,
+    ledger: &Ledger,
+) -> Result<TenantId, CommandError> {
+    let tenant = tenant_id(text)?;
+    let mut known = ledger.tenants();
+    known.extend(snapshot.tenants.keys().cloned());
+    if known.contains(&tenant) || snapshot.tenancy.unknown == UnknownTenant::Provision {
+        return Ok(tenant);
+    }
+    let nearest = known
+        .iter()
+        .map(|one| (strsim::damerau_levenshtein(one.as_str(), text), one))
+        .filter(|(distance, _)| *distance <= 2)
+        .min();
+    let hint = nearest.map_or(String::new(), |(_, one)| format!("; did you mean `{one}`?"));
+    Err(CommandError::Unusable(format!(
+        "there is no tenant `{tenant}`, neither in the policies nor in the ledger{hint}"
+    )))
 }
 
 fn tenant_id(text: &str) -> Result<TenantId, CommandError> {

@@ -233,7 +233,16 @@ impl Config {
             vec![Problem::of_file(
                 file.display().to_string(),
                 ProblemKind::Unreadable,
-                format!("the file can't be read: {error}"),
+                format!(
+                    "the file can't be read: {error}; `--config FILE` or {CONFIG_VARIABLE} names \
+                     another{}",
+                    match error.kind() {
+                        std::io::ErrorKind::NotFound => {
+                            ", and `fabric-gate init` writes one to start from"
+                        }
+                        _ => "",
+                    }
+                ),
             )]
         })?;
         Self::parse(&file.display().to_string(), &text, environment)

@@ -10,6 +10,13 @@ use crate::secret::SecretResolver;
 
 /// Exit code 0 when the configuration is good, 1 when it is not.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  # The configuration of the folder one is in
+  fabric-memory check
+
+  # For a program
+  fabric-memory check --config /etc/fabric-memory/memory.toml --json")]
 pub(super) struct CheckArguments {
     #[command(flatten)]
     config: ConfigArgument,

@@ -9,6 +9,7 @@ use clap::Args;
 use tokio::runtime::Runtime;
 
 use super::{CommandError, ConfigArgument, say, store};
+use crate::cli::output;
 use crate::config::memory::{MemoryConfig, StoreLocation};
 use crate::memory::MemoryStore;
 use crate::memory::sqlite::backup_beside;
@@ -20,9 +21,14 @@ pub(super) struct CopyArguments {
     #[command(flatten)]
     config: ConfigArgument,
     /// The tenant.
+    #[arg(value_name = "TENANT")]
     tenant: String,
     /// The file of the copy. A backup makes it; it must not be there yet.
+    #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Print a JSON document.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Exit code 1 where the tenant has nothing that could be copied.
@@ -33,7 +39,7 @@ pub(super) fn backup(arguments: &CopyArguments) -> Result<(), CommandError> {
     let copied = backup_beside(folder(&config)?, &tenant, &arguments.file)
         .map_err(|error| CommandError::unusable(&file, &error))?;
     if copied {
-        say(&format!("{tenant}: copied to {file}"));
+        arguments.tell(&tenant, "copied to");
         Ok(())
     } else {
         Err(CommandError::Bad(format!("{tenant}: there is no database")))
@@ -52,10 +58,7 @@ pub(super) fn restore(arguments: &CopyArguments) -> Result<(), CommandError> {
         store.close().await;
         restored.map_err(|error| CommandError::unusable(arguments.file.display(), &error))
     })?;
-    say(&format!(
-        "{tenant}: restored from {}",
-        arguments.file.display()
-    ));
+    arguments.tell(&tenant, "restored from");
     Ok(())
 }
 
@@ -71,6 +74,14 @@ fn folder(config: &MemoryConfig) -> Result<&Path, CommandError> {
 }
 
 impl CopyArguments {
+    fn tell(&self, tenant: &TenantId, done: &str) {
+        if self.json {
+            output::json(&serde_json::json!({ "tenant": tenant.as_str(), "file": self.file }));
+        } else {
+            say(&format!("{tenant}: {done} {}", self.file.display()));
+        }
+    }
+
     fn tenant(&self, config: &MemoryConfig) -> Result<TenantId, CommandError> {
         let parsed = config.identity.grammar.parse(&self.tenant);
         parsed.map_err(|error| CommandError::unusable(format!("`{}`", self.tenant), &error))

@@ -13,7 +13,7 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::config::ListenAddress;
 use crate::config::memory::{MemoryConfig, MemoryRules};
 use crate::identity::jwks::{JwksSettings, KeySetRegistry};
-use crate::memory::{Bounds, Confidentiality, Memory, Quotas, Rules};
+use crate::memory::{Confidentiality, Rules};
 use crate::memory_api::server::{Server, ServerAddress, ServerSettings, TlsFiles};
 use crate::memory_api::{
     ApiLimits, ApiParts, AppState, Authenticator, MemoryMetrics, Stopping, assertion_issuer,
@@ -32,7 +32,7 @@ async fn serve(config: &MemoryConfig) -> Result<(), CommandError> {
         .map_err(|error| CommandError::unusable("the metrics", &error))
         .map(Arc::new)?;
     let (stop, stopping) = Stopping::new();
-    let memory = memory(config).await?;
+    let memory = store::memory(config, store::open(&config.store).await?);
     let (end_tending, tending_ends) = Stopping::new();
     let tending = tokio::spawn(Arc::clone(&memory).tend(tending_ends.begun()));
     let state = AppState::new(ApiParts {
@@ -113,24 +113,6 @@ fn authenticator(config: &MemoryConfig) -> Result<Authenticator, CommandError> {
         &registry,
         &clock,
     ))
-}
-
-async fn memory(config: &MemoryConfig) -> Result<Arc<Memory>, CommandError> {
-    let kept = &config.quotas;
-    let quotas = Quotas {
-        tenant_bytes: kept.bytes_per_tenant,
-        tenant_entries: kept.entries_per_tenant,
-        user_bytes: kept.bytes_per_user,
-        user_entries: kept.entries_per_user,
-        versions: config.rules.history_versions,
-    };
-    let bounds = Bounds {
-        entry_bytes: kept.entry_bytes,
-        ..Bounds::default()
-    };
-    let clock = Arc::new(SystemClock);
-    let store = store::open(&config.store).await?;
-    Ok(Memory::new(store, quotas, bounds, clock))
 }
 
 fn rules(config: &MemoryRules) -> Result<Rules, CommandError> {

@@ -6,10 +6,28 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 
 use super::CommandError;
-use crate::config::memory::{StoreConfig, StoreLocation};
-use crate::memory::MemoryStore;
+use crate::clock::SystemClock;
+use crate::config::memory::{MemoryConfig, StoreConfig, StoreLocation};
 use crate::memory::postgres::{PoolSettings, PostgresStore, PostgresUrl};
 use crate::memory::sqlite::{Settings, SqliteStore};
+use crate::memory::{Bounds, Memory, MemoryStore, Quotas};
+
+/// The service over a store, with the bounds and quotas that are configured.
+pub(super) fn memory(config: &MemoryConfig, store: Arc<dyn MemoryStore>) -> Arc<Memory> {
+    let kept = &config.quotas;
+    let quotas = Quotas {
+        tenant_bytes: kept.bytes_per_tenant,
+        tenant_entries: kept.entries_per_tenant,
+        user_bytes: kept.bytes_per_user,
+        user_entries: kept.entries_per_user,
+        versions: config.rules.history_versions,
+    };
+    let bounds = Bounds {
+        entry_bytes: kept.entry_bytes,
+        ..Bounds::default()
+    };
+    Memory::new(store, quotas, bounds, Arc::new(SystemClock))
+}
 
 /// Opens it.
 pub(super) async fn open(config: &StoreConfig) -> Result<Arc<dyn MemoryStore>, CommandError> {

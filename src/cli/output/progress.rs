@@ -63,6 +63,11 @@ impl Progress {
         self.0.wrap_write(writer)
     }
 
+    /// So much is done in all.
+    pub(in crate::cli) fn reach(&self, done: u64) {
+        self.0.set_position(done);
+    }
+
     /// So much more is done, of this total.
     pub(in crate::cli) fn add_of(&self, more: u64, total: u64) {
         if self.0.length() != Some(total) {
