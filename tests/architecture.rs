@@ -281,6 +281,38 @@ fn crates_that_shape_code_are_known_in_one_place_each() {
     );
 }
 
+/// What makes the rights of the operator, over any tenant, and who may know it.
+const RIGHTS_OF_THE_OPERATOR: [(&str, &[&str]); 3] = [
+    ("at_this_machine", &["memory/caller/", "cli/memory/tenant/"]),
+    ("Operator", &["memory/caller/", "memory/mod.rs", "cli/memory/tenant/"]),
+    ("Oversight", &["memory/", "cli/memory/tenant/"]),
+];
+
+#[test]
+fn no_request_can_come_by_the_rights_of_the_operator() {
+    let is_part = |character: char| character.is_alphanumeric() || character == '_';
+    let mut wrong = Vec::new();
+    let mut known = 0;
+    for mention in mentions() {
+        for (name, places) in RIGHTS_OF_THE_OPERATOR {
+            if !mention.text.split(|it| !is_part(it)).any(|word| word == name) {
+                continue;
+            }
+            known += 1;
+            let file = mention.file.to_string_lossy();
+            if !places.iter().any(|place| file.starts_with(place)) {
+                wrong.push(format!("{file}:{} knows `{name}`", mention.line));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "rights over any tenant beyond the commands:\n{}",
+        wrong.join("\n")
+    );
+    assert!(known > 10, "{known} places know them: have they another name?");
+}
+
 #[test]
 fn no_source_file_is_past_five_hundred_lines() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
