@@ -2,7 +2,7 @@
 
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup run test interop fmt lint release bench soak clean
+.PHONY: help setup run test interop fmt lint release install bench soak clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ lint: ## what has to be clean before a commit
 
 release: ## the binaries to deploy: target/release/fabric-gate, fabric-memory
 	cargo build --locked --release --bin fabric-gate --bin fabric-memory
+
+install: ## what `release` made, with man pages and completions, below PREFIX (/usr/local); DESTDIR for packagers
+	scripts/install
 
 bench: ## instructions and CPU time per request, against a pingora that decides nothing
 	scripts/setup bench
