@@ -2,6 +2,7 @@
 //! bound, role and quota is enforced in one place.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::recalls::Recalls;
 use super::tending::Seen;
@@ -20,6 +21,7 @@ pub struct Memory {
     clock: SharedClock,
     recalls: Recalls,
     seen: Seen,
+    untended: AtomicU64,
 }
 
 /// Why something asked of the service is not done. All of it but [`MemoryError::Store`] is the
@@ -113,6 +115,7 @@ impl Memory {
             clock,
             recalls: Recalls::default(),
             seen: Seen::default(),
+            untended: AtomicU64::new(0),
         })
     }
 
@@ -139,6 +142,15 @@ impl Memory {
 
     pub(super) fn recalls(&self) -> &Recalls {
         &self.recalls
+    }
+
+    /// How often the work beside the requests could not be done since the process began.
+    pub fn untended(&self) -> u64 {
+        self.untended.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn failed_to_tend(&self) {
+        self.untended.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn seen(&self) -> &Seen {

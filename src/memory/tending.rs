@@ -60,6 +60,7 @@ impl Memory {
                         }
                     }
                     Err(error) => {
+                        self.failed_to_tend();
                         tracing::warn!(%error, tenant = %tenant.tenant(), "a tenant can't be swept");
                         break;
                     }
@@ -94,6 +95,7 @@ impl Memory {
 
     async fn count(&self) {
         if let Err(error) = self.count_recalls().await {
+            self.failed_to_tend();
             tracing::warn!(%error, "recalls can't be counted");
         }
     }

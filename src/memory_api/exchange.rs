@@ -138,7 +138,7 @@ fn finish(
     };
     if let Some(problem) = response.extensions().get::<Problem>().cloned() {
         line.code = Some(problem.code());
-        if problem.is(ProblemCode::StateUnavailable) {
+        if problem.is_of_the_store() {
             state.metrics.store_failed();
         }
         if is_unwritten(&response) {

@@ -2,6 +2,7 @@
 //!
 //! No label names a tenant or a user: how much a tenant keeps is its own to know.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
@@ -10,6 +11,8 @@ use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
 };
+
+use crate::clock::{Clock, SystemClock};
 
 /// A metric could not be registered: two have the same name, which a test rules out.
 pub type MetricsError = prometheus::Error;
@@ -23,6 +26,7 @@ pub struct MemoryMetrics {
     written: IntCounter,
     deleted: IntCounter,
     store_errors: IntCounter,
+    untended: AtomicU64,
     connections: IntGauge,
     connections_refused: IntCounter,
     keys_usable: IntGaugeVec,
@@ -43,6 +47,9 @@ impl MemoryMetrics {
             "fabric_memory_request_seconds",
             "Time from a request's head to its answer's last byte, by route",
         );
+        let name = "process_start_time_seconds";
+        let began = IntGauge::new(name, "When the process began, in seconds since 1970")?;
+        registered(&registry, began)?.set(SystemClock.now().as_seconds());
         Ok(Self {
             requests: registered(
                 &registry,
@@ -81,7 +88,7 @@ impl MemoryMetrics {
             store_errors: counter(
                 &registry,
                 "fabric_memory_store_errors_total",
-                "Operations that the store could not do",
+                "Operations that the store could not do, or not in time",
             )?,
             connections: registered(
                 &registry,
@@ -112,6 +119,7 @@ impl MemoryMetrics {
                     &["what"],
                 )?,
             )?,
+            untended: AtomicU64::new(0),
             registry,
         })
     }
@@ -165,6 +173,12 @@ impl MemoryMetrics {
     /// The store could not do something.
     pub fn store_failed(&self) {
         self.store_errors.inc();
+    }
+
+    /// So much of the work beside the requests has failed by now.
+    pub(super) fn tending_failed(&self, in_all: u64) {
+        let known = self.untended.fetch_max(in_all, Ordering::Relaxed);
+        self.store_errors.inc_by(in_all.saturating_sub(known));
     }
 
     /// A connection was opened.

@@ -56,10 +56,14 @@ async fn ready(State(state): State<AppState>) -> Response {
     let store_ok = match store {
         Ok(Ok(())) => true,
         Ok(Err(error)) => {
+            state.metrics.store_failed();
             tracing::warn!(%error, "the store is not ready");
             false
         }
-        Err(_elapsed) => false,
+        Err(_elapsed) => {
+            state.metrics.store_failed();
+            false
+        }
     };
     let stopping = state.stopping.has_begun();
     let ready = keys_ok && store_ok && !stopping;
@@ -84,6 +88,7 @@ async fn metrics(State(state): State<AppState>) -> Response {
     for (issuer, keys) in state.authenticator.key_sets() {
         state.metrics.keys(issuer, keys.status().state.is_usable());
     }
+    state.metrics.tending_failed(state.memory.untended());
     match state.metrics.exposition() {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
         Err(error) => {

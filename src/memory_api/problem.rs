@@ -184,6 +184,7 @@ pub struct Problem {
     retry_after: Option<u32>,
     challenge: Option<String>,
     members: Map<String, Value>,
+    of_store: bool,
 }
 
 impl Problem {
@@ -198,6 +199,7 @@ impl Problem {
             retry_after,
             challenge: None,
             members: Map::new(),
+            of_store: false,
         }
     }
 
@@ -214,6 +216,17 @@ impl Problem {
     pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
         self.members.insert(member.to_owned(), value.into());
         self
+    }
+
+    /// The same problem, as one that the store had.
+    pub fn of_the_store(mut self) -> Self {
+        self.of_store = true;
+        self
+    }
+
+    /// Whether it is one that the store had.
+    pub fn is_of_the_store(&self) -> bool {
+        self.of_store
     }
 
     /// The stable code.
@@ -287,6 +300,7 @@ impl From<Refusal> for Problem {
             retry_after: facts.retry_after,
             challenge,
             members: Map::new(),
+            of_store: false,
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::asked::Asked;
 use crate::memory::{Caller, Export, Scope, StoreError};
-use crate::memory_api::{AppState, Problem};
+use crate::memory_api::{AppState, MemoryMetrics, Problem};
 
 /// The media type of JSON Lines, as most of its readers know it.
 pub(super) const JSON_LINES: &str = "application/x-ndjson";
@@ -49,7 +49,7 @@ pub(super) async fn run(
         beginning.extend(export.next().await?.unwrap_or_default());
     }
     let (sender, receiver) = mpsc::channel(AHEAD);
-    tokio::spawn(send(export, beginning, sender));
+    tokio::spawn(send(export, beginning, sender, Arc::clone(&state.metrics)));
     let name = format!("attachment; filename=\"{}.jsonl\"", caller.tenant());
     let headers = [
         (header::CONTENT_TYPE, JSON_LINES.to_owned()),
@@ -61,7 +61,12 @@ pub(super) async fn run(
 type Part = Result<Bytes, StoreError>;
 
 /// Reads ahead of the reader, and ends when it goes away.
-async fn send(mut export: Export, beginning: Vec<u8>, parts: mpsc::Sender<Part>) {
+async fn send(
+    mut export: Export,
+    beginning: Vec<u8>,
+    parts: mpsc::Sender<Part>,
+    metrics: Arc<MemoryMetrics>,
+) {
     if parts.send(Ok(beginning.into())).await.is_err() {
         return;
     }
@@ -70,6 +75,7 @@ async fn send(mut export: Export, beginning: Vec<u8>, parts: mpsc::Sender<Part>)
             Ok(None) => return,
             Ok(Some(lines)) => Ok(lines.into()),
             Err(error) => {
+                metrics.store_failed();
                 tracing::error!(%error, "an export was cut short");
                 Err(error)
             }

@@ -62,6 +62,7 @@ impl From<StoreError> for Problem {
             | StoreErrorKind::Damaged
             | StoreErrorKind::NotIsolating => ProblemCode::StateUnavailable,
         })
+        .of_the_store()
     }
 }
 
