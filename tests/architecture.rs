@@ -147,7 +147,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
 ];
 
 /// A crate and the modules that may know it.
-const CONFINED: [(&str, &[&str]); 12] = [
+const CONFINED: [(&str, &[&str]); 14] = [
     ("pingora", &["proxy"]),
     ("pingora_timeout", &["proxy"]),
     ("axum", &["admin", "cli", "memory_api"]),
@@ -157,6 +157,8 @@ const CONFINED: [(&str, &[&str]); 12] = [
     ("utoipa", &["cli", "memory_api"]),
     ("rmcp", &["memory_api"]),
     ("notify", &["policy"]),
+    ("opentelemetry_proto", &["telemetry"]),
+    ("prost", &["telemetry"]),
     ("deadpool_postgres", &["memory"]),
     ("tokio_postgres", &["memory"]),
     ("rusqlite", &["memory", "state"]),

@@ -17,6 +17,7 @@ mod prices;
 mod profile;
 mod serve;
 mod spend;
+mod telemetry;
 
 use std::fmt;
 use std::io;
@@ -25,12 +26,14 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use self::describe::{CompletionsArguments, Groups, ManArguments, complete, grouped, write_pages};
 use self::output::{Ending, Style, complain, say};
 use crate::config::{CONFIG_VARIABLE, Config, DEFAULT_FILE};
 use crate::policy::{Problem, render_text};
 use crate::secret::SecretResolver;
+use crate::telemetry::otlp::LogTap;
 
 /// The policy enforcement point that makes an unmodified agent backend safe for many tenants.
 #[derive(Debug, Parser)]
@@ -213,15 +216,19 @@ fn conclude(program: &str, done: Result<(), CommandError>) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn log_to_stderr() {
+/// Logs to standard error. What is returned hears the same, and passes it on once it is told where
+/// to.
+fn log_to_stderr() -> LogTap {
     // `rmcp` tells of each request as of a connection, and below that what agents remember.
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_unset| EnvFilter::new("info,pingora=warn,rmcp=error"));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .finish();
+    let tap = LogTap::default();
+    let subscriber = tracing_subscriber::registry()
+        .with(filter)
+        .with(tracing_subscriber::fmt::layer().with_writer(io::stderr))
+        .with(tap.clone());
     if tracing::subscriber::set_global_default(subscriber).is_err() {
         complain("the log was set up twice");
     }
+    tap
 }

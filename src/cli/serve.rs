@@ -36,9 +36,13 @@ use crate::proxy::{
 use crate::secret::SecretResolver;
 use crate::state::{SqliteStore, open_ledger};
 use crate::telemetry::Metrics;
+use crate::telemetry::otlp::{Exporter, LogTap};
 
 /// How often the names of backends are looked up again.
 const RESOLVE: Duration = Duration::from_secs(10);
+
+/// How long the last spans and log records may take to be sent when the process ends.
+const FLUSH: Duration = Duration::from_secs(5);
 
 /// How long a process that takes over waits for the admin address.
 const ADMIN_HAND_OVER: Duration = Duration::from_secs(30);
@@ -63,7 +67,7 @@ pub(super) struct ServeArguments {
 }
 
 pub(super) fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
-    log_to_stderr();
+    let tap = log_to_stderr();
     let config = arguments.config.load()?;
     let control = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -71,7 +75,8 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
         .enable_all()
         .build()
         .map_err(|error| CommandError::unusable("the control runtime", &error))?;
-    let assembled = Assembled::new(&config, control.handle())?;
+    let (assembled, exporter) = Assembled::new(&config, control.handle(), &tap)?;
+    let exporter = Mutex::new(exporter);
     let _watch = PolicyWatch::start(Arc::clone(&assembled.policies), WatchSettings::default())
         .map_err(|error| CommandError::unusable("watching the policies", &error))?;
     reload_on_hangup(control.handle(), Arc::clone(&assembled.policies));
@@ -103,6 +108,13 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
                 tracing::error!("the last audit records could not be written");
             }
             runtime.block_on(gate.registry().close());
+            let exporter = exporter
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            if let Some(exporter) = exporter {
+                exporter.stop(FLUSH);
+            }
         },
     )
     .map_err(|error| CommandError::unusable("serving", &error))
@@ -117,13 +129,19 @@ struct Assembled {
 }
 
 impl Assembled {
-    fn new(config: &Config, control: &Handle) -> Result<Self, CommandError> {
+    fn new(
+        config: &Config,
+        control: &Handle,
+        tap: &LogTap,
+    ) -> Result<(Self, Option<Exporter>), CommandError> {
         let clock: SharedClock = Arc::new(SystemClock);
         let audit = audit_settings(config)?;
         let log = AuditLog::open(&audit, Arc::clone(&clock))
             .map_err(|error| CommandError::unusable("the audit log", &error))?;
         let metrics = Metrics::new(config.tenant_labels)
             .map_err(|error| CommandError::unusable("the metrics", &error))?;
+        let metrics = Arc::new(metrics);
+        let (telemetry, exporter) = super::telemetry::start(config, control, &metrics, tap)?;
         let keys =
             KeySetRegistry::new(control.clone(), JwksSettings::default(), Arc::clone(&clock))
                 .map_err(|error| CommandError::unusable("the issuers' keys", &error))?;
@@ -135,7 +153,8 @@ impl Assembled {
                 hosts: config.listen.hosts.clone(),
             },
             audit: log,
-            metrics: Arc::new(metrics),
+            metrics,
+            telemetry,
             clock: Arc::clone(&clock),
             keys,
             tokens: Arc::new(TokenCache::new(DEFAULT_TOKEN_CAPACITY)),
@@ -152,12 +171,13 @@ impl Assembled {
         };
         let upstreams = Arc::new(Upstreams::default());
         let (gate, policies) = with_policies(config, parts, &upstreams, clock)?;
-        Ok(Self {
+        let assembled = Self {
             gate,
             policies,
             upstreams,
             audit,
-        })
+        };
+        Ok((assembled, exporter))
     }
 }
 
@@ -337,7 +357,7 @@ pub(super) fn audit_settings(config: &Config) -> Result<AuditSettings, CommandEr
 }
 
 /// Host name and process id: which process wrote a record.
-fn instance() -> String {
+pub(super) fn instance() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = if host.trim().is_empty() {
         "gate"

@@ -7,6 +7,7 @@
 pub mod memory;
 mod raw;
 mod resolve;
+mod telemetry;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::Deserialize;
+
+pub use telemetry::{Otlp, OtlpReceiver};
 
 use crate::policy::{Problem, ProblemKind};
 use crate::secret::SecretResolver;
@@ -56,6 +59,8 @@ pub struct Config {
     pub upgrade: Upgrade,
     /// `[metrics] tenant_labels`: most values of the tenant label.
     pub tenant_labels: usize,
+    /// `[telemetry]`, or the environment; `None` exports nothing.
+    pub telemetry: Option<Otlp>,
 }
 
 /// The data plane's listener.

@@ -1,6 +1,7 @@
 //! `config/gate.toml` as written. Every key has a default, which stands beside it; what a key means
 //! for the process is said in [`super::Config`]. An unknown key is an error.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -23,6 +24,7 @@ pub(super) struct RawConfig {
     pub(super) shutdown: RawShutdown,
     pub(super) upgrade: RawUpgrade,
     pub(super) metrics: RawMetrics,
+    pub(super) telemetry: RawTelemetry,
 }
 
 /// `[listen]`: the data plane.
@@ -282,5 +284,61 @@ pub(super) struct RawMetrics {
 impl Default for RawMetrics {
     fn default() -> Self {
         Self { tenant_labels: 100 }
+    }
+}
+
+/// `[telemetry]`: traces and logs for OpenTelemetry.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawTelemetry {
+    /// Base address of a receiver of OTLP over HTTP; `OTEL_EXPORTER_OTLP_ENDPOINT` when absent.
+    /// Nothing is exported without one.
+    pub(super) otlp_endpoint: Option<String>,
+    /// Header fields of what is sent, each a reference to its value.
+    pub(super) headers: BTreeMap<String, String>,
+    /// Whether spans are exported.
+    pub(super) traces: bool,
+    /// Whether what is logged is exported beside the lines on standard error.
+    pub(super) logs: bool,
+    /// Share of requests that are traced, from 0 to 1.
+    pub(super) sample_ratio: Option<f64>,
+    /// Whether refused and failed requests are exported though they were not sampled.
+    pub(super) sample_refusals: bool,
+    /// Most of those a second.
+    pub(super) refusals_per_second: u64,
+    /// Whether a caller's `traceparent` decides if its request is sampled.
+    pub(super) trust_parent: bool,
+    /// `service.name`; `OTEL_SERVICE_NAME` when absent.
+    pub(super) service_name: Option<String>,
+    /// Further attributes of the resource.
+    pub(super) attributes: BTreeMap<String, String>,
+    /// Whether spans say which model was asked, and what it used.
+    pub(super) gen_ai: bool,
+    /// Whether spans say which user called.
+    pub(super) users: bool,
+    /// Longest wait for an answer of the receiver.
+    pub(super) timeout_seconds: Option<u64>,
+    /// Most spans, and most log records, that wait to be sent; what comes beyond them is dropped.
+    pub(super) queue: u64,
+}
+
+impl Default for RawTelemetry {
+    fn default() -> Self {
+        Self {
+            otlp_endpoint: None,
+            headers: BTreeMap::new(),
+            traces: true,
+            logs: false,
+            sample_ratio: None,
+            sample_refusals: true,
+            refusals_per_second: 50,
+            trust_parent: false,
+            service_name: None,
+            attributes: BTreeMap::new(),
+            gen_ai: false,
+            users: false,
+            timeout_seconds: None,
+            queue: 2_048,
+        }
     }
 }

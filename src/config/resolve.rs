@@ -1,5 +1,7 @@
 //! From the file as written to the [`Config`] that is used.
 
+mod telemetry;
+
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -74,6 +76,7 @@ impl Resolver<'_> {
         let labels = raw.metrics.tenant_labels;
         let tenant_labels = self.number(("metrics", "tenant_labels"), labels, 0..=10_000);
         let tenant_header_forced = self.tenant_header_forced();
+        let telemetry = self.telemetry(raw.telemetry);
         let (listen, admin) = (listen?, admin?);
         if listen.address == ListenAddress::Tcp(admin.address) && admin.address.port() != 0 {
             self.refuse(
@@ -99,6 +102,7 @@ impl Resolver<'_> {
                 pid_file: raw.upgrade.pid_file,
             },
             tenant_labels: tenant_labels?,
+            telemetry: telemetry?,
         })
     }
 

@@ -27,6 +27,7 @@ use crate::money::NanoUsd;
 use crate::ownership::Registry;
 use crate::policy::PolicySnapshot;
 use crate::telemetry::Metrics;
+use crate::telemetry::otlp::Telemetry;
 use crate::telemetry::warnings::{Warning, Warnings};
 use crate::tenant::TenantId;
 
@@ -50,6 +51,8 @@ pub struct GateParts {
     pub audit: AuditLog,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Where traces go, if they do.
+    pub telemetry: Option<Arc<Telemetry>>,
     /// Time.
     pub clock: SharedClock,
     /// Key sets of issuers.
@@ -226,9 +229,24 @@ impl Gate {
         }
     }
 
-    /// Counts a request that has ended.
+    /// Counts a request that has ended, and exports it where requests are.
     pub fn observe(&self, trail: &Trail) {
         self.parts.metrics.request(&trail.facts());
+        self.export(trail);
+    }
+
+    /// Decides whether a request that has just arrived is traced, where any is.
+    pub fn sample(&self, trail: &mut Trail) {
+        if let Some(telemetry) = &self.parts.telemetry {
+            trail.sample(telemetry);
+        }
+    }
+
+    /// Exports a request that has ended, where requests are.
+    pub fn export(&self, trail: &Trail) {
+        if let Some(telemetry) = &self.parts.telemetry {
+            trail.export(telemetry);
+        }
     }
 
     /// Who waits for whom.

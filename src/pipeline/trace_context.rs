@@ -11,6 +11,8 @@ use std::hash::BuildHasher;
 
 use http::{HeaderMap, HeaderValue};
 
+use crate::telemetry::otlp::TraceIds;
+
 /// Length of a `traceparent` of version 00.
 const TRACEPARENT_BYTES: usize = 55;
 
@@ -61,6 +63,8 @@ pub enum Trace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceContext {
     traceparent: [u8; TRACEPARENT_BYTES],
+    /// The id of the caller's span, which no backend is told.
+    caller: Option<[u8; 16]>,
     /// Where the trace came from.
     pub origin: Trace,
 }
@@ -76,9 +80,9 @@ impl TraceContext {
             (Some(only), None) => received(only.as_bytes()),
             (None, _) | (Some(_), Some(_)) => None,
         };
-        let (trace_id, flags, origin) = match received {
-            Some((trace_id, flags)) => (trace_id, flags, Trace::Continued),
-            None => (hexadecimal(random_id::<16>()), *b"00", Trace::Begun),
+        let (trace_id, caller, flags, origin) = match received {
+            Some((trace_id, caller, flags)) => (trace_id, Some(caller), flags, Trace::Continued),
+            None => (hexadecimal(random_id::<16>()), None, *b"00", Trace::Begun),
         };
         let parent_id: [u8; 16] = hexadecimal(random_id::<8>());
         let mut traceparent = [b'-'; TRACEPARENT_BYTES];
@@ -95,7 +99,41 @@ impl TraceContext {
         }
         Self {
             traceparent,
+            caller,
             origin,
+        }
+    }
+
+    /// Whether the caller samples the trace; `None` where the trace is none of the caller's.
+    pub fn parent_sampled(&self) -> Option<bool> {
+        match self.origin {
+            Trace::Continued => Some(self.is_sampled()),
+            Trace::Begun => None,
+        }
+    }
+
+    /// Whether the backend is told that the trace is sampled.
+    pub fn is_sampled(&self) -> bool {
+        self.traceparent.ends_with(b"1")
+    }
+
+    /// The backend is told whether the trace is sampled, whatever the caller said.
+    pub fn sample(&mut self, sampled: bool) {
+        if let Some(flag) = self.traceparent.last_mut() {
+            *flag = if sampled { b'1' } else { b'0' };
+        }
+    }
+
+    /// The ids of the request's spans, in bytes. That of the gate's own is drawn here: nobody is told
+    /// of it but who collects the spans.
+    pub fn ids(&self) -> TraceIds {
+        let digits = |from: usize, to: usize| self.traceparent.get(from..to).unwrap_or_default();
+        TraceIds {
+            trace: bytes(digits(3, 35)),
+            caller: self.caller.as_ref().map(|caller| bytes(caller)),
+            gate: random_id(),
+            upstream: bytes(digits(36, 52)),
+            sampled: self.is_sampled(),
         }
     }
 
@@ -115,8 +153,15 @@ impl TraceContext {
     }
 }
 
-/// Trace id and flags of a valid field.
-fn received(value: &[u8]) -> Option<([u8; 32], [u8; 2])> {
+/// A number that nobody can foresee.
+pub(super) fn draw() -> u64 {
+    u64::from_le_bytes(random())
+}
+
+/// Trace id, span id and flags of a valid field.
+type Received = ([u8; 32], [u8; 16], [u8; 2]);
+
+fn received(value: &[u8]) -> Option<Received> {
     let (known, beyond) = value.split_at_checked(TRACEPARENT_BYTES)?;
     let version = known.first_chunk::<2>()?;
     let extended = matches!(beyond, [b'-', ..]) && version != b"00";
@@ -149,7 +194,7 @@ fn received(value: &[u8]) -> Option<([u8; 32], [u8; 2])> {
         b'1' | b'3' | b'5' | b'7' | b'9' | b'b' | b'd' | b'f'
     );
     let flags = if sampled { *b"01" } else { *b"00" };
-    Some((trace_id.try_into().ok()?, flags))
+    Some((trace_id.try_into().ok()?, parent_id.try_into().ok()?, flags))
 }
 
 /// All zeroes is no valid id (sections 3.2.2.3 and 3.2.2.4).
@@ -161,6 +206,22 @@ fn random_id<const BYTES: usize>() -> [u8; BYTES] {
         *last = 1;
     }
     drawn
+}
+
+/// What digits of ours, or ones that were found valid, stand for.
+fn bytes<const BYTES: usize>(digits: &[u8]) -> [u8; BYTES] {
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => 0,
+    };
+    let mut bytes = [0; BYTES];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        if let [high, low] = pair {
+            *byte = value(*high) << 4 | value(*low);
+        }
+    }
+    bytes
 }
 
 fn hexadecimal<const BYTES: usize, const DIGITS: usize>(bytes: [u8; BYTES]) -> [u8; DIGITS] {
@@ -262,6 +323,42 @@ mod tests {
             flags.traceparent().ends_with("-00"),
             "unknown flags are not passed on"
         );
+    }
+
+    #[test]
+    fn spans_have_the_ids_that_were_told_and_one_of_their_own() {
+        let context = after(&[VALID]);
+        let ids = context.ids();
+        assert_eq!(
+            hexadecimal::<16, 32>(ids.trace),
+            *context.trace_id().as_bytes()
+        );
+        assert_eq!(ids.caller.map(hexadecimal), Some(*b"00f067aa0ba902b7"));
+        let told = context.traceparent().split('-').nth(2).unwrap().to_owned();
+        assert_eq!(hexadecimal::<8, 16>(ids.upstream), *told.as_bytes());
+        assert_ne!(ids.gate, ids.upstream);
+        assert_ne!(ids.gate, context.ids().gate);
+        assert_eq!(after(&[]).ids().caller, None);
+    }
+
+    #[test]
+    fn the_gates_decision_replaces_the_callers_flag() {
+        for (field, parent) in [
+            (VALID.to_owned(), Some(true)),
+            (VALID.replace("-01", "-00"), Some(false)),
+            (String::new(), None),
+        ] {
+            let mut context = after(&[&field]);
+            assert_eq!(context.parent_sampled(), parent);
+            for sampled in [true, false] {
+                context.sample(sampled);
+                assert_eq!(context.is_sampled(), sampled);
+                assert_eq!(
+                    after(&[context.traceparent()]).parent_sampled(),
+                    Some(sampled)
+                );
+            }
+        }
     }
 
     #[test]

@@ -3,11 +3,14 @@
 //! Every step writes down what it found, so that the record can be made wherever the request ends:
 //! at a denial, a failure, a disconnect or a panic.
 
+mod traced;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Method};
 
+use self::traced::Traced;
 use super::later::Reporting;
 use super::limits::Limiting;
 use super::ownership::NamedResource;
@@ -82,6 +85,7 @@ pub struct Trail {
     bytes_out: u64,
     recorded: bool,
     took: Option<Duration>,
+    traced: Traced,
 }
 
 /// The alert about an answer that names what belongs to another.
@@ -124,6 +128,7 @@ impl Trail {
             bytes_out: 0,
             recorded: false,
             took: None,
+            traced: Traced::default(),
         }
     }
 
@@ -152,6 +157,11 @@ impl Trail {
     /// The W3C trace context to send on, once the head was read.
     pub fn trace(&self) -> Option<&TraceContext> {
         self.trace.as_ref()
+    }
+
+    /// The id of its trace, once the head was read.
+    pub fn trace_id(&self) -> Option<&str> {
+        self.trace.as_ref().map(TraceContext::trace_id)
     }
 
     /// When the request arrived, by the clock on the wall.
@@ -408,7 +418,7 @@ impl Trail {
         let record = RequestRecord {
             ts: self.received,
             request_id: self.request_id.as_str(),
-            trace_id: self.trace.as_ref().map(TraceContext::trace_id),
+            trace_id: self.trace_id(),
             caller: self.principal.as_deref().map(Caller::from),
             method: self.method.as_str(),
             path: match route {

@@ -54,6 +54,11 @@ impl Revision {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+
+    /// The printed form, to keep.
+    pub fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.text)
+    }
 }
 
 /// All policy files, compiled.

@@ -51,6 +51,7 @@ impl Exchanger {
         exchange: &mut Exchange,
         absence: &Absence,
     ) -> pingora::Result<()> {
+        exchange.trail_mut().calls();
         match self.say_absent(to, session, exchange, absence).await {
             Ok(()) => Ok(()),
             Err(broken) => settle(session, exchange, broken).await,

@@ -60,6 +60,7 @@ impl ProxyHttp for Callbacks {
         exchange: &mut Self::CTX,
     ) -> pingora::Result<Box<HttpPeer>> {
         let admission = admission_of(exchange)?;
+        exchange.trail_mut().calls();
         match self.0.upstreams.destination(admission.route()) {
             Ok(destination) => {
                 exchange.send_to(destination.host);

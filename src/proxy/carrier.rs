@@ -104,6 +104,7 @@ impl Carrier {
         exchange
             .trail_mut()
             .asked(&head.method, head.raw_path(), &head.headers);
+        self.gate.sample(exchange.trail_mut());
         session.set_read_timeout(Some(self.pace.pause));
         session.set_write_timeout(Some(self.pace.pause));
     }
@@ -165,7 +166,7 @@ impl Carrier {
             exchange.trail_mut().broke_off();
         }
         if exchange.record().await.is_err() {
-            tracing::error!(request_id = %exchange.trail().request_id(), "a request ended without an audit record");
+            tracing::error!(request_id = %exchange.trail().request_id(), trace_id = exchange.trail().trace_id(), "a request ended without an audit record");
         }
         absence::observe(&self.exchanger.absences, exchange.trail());
         self.gate

@@ -123,12 +123,16 @@ impl Exchange {
     /// The gate refuses the request: what it took of what is limited by the second goes back, unless
     /// the backend may have heard of it.
     pub(super) fn give_back(&mut self, refusal: &Refusal) {
-        let sent = match &self.phase {
+        if !self.was_sent() {
+            self.trail.give_back(refusal);
+        }
+    }
+
+    /// Whether the backend may have heard of the request.
+    fn was_sent(&self) -> bool {
+        match &self.phase {
             Phase::Admitted(admission) | Phase::Absent(admission) => admission.was_sent(),
             Phase::Arrived => false,
-        };
-        if !sent {
-            self.trail.give_back(refusal);
         }
     }
 
@@ -178,6 +182,8 @@ impl Exchange {
         }
         // Who asks again as soon as it has its answer must not meet itself.
         self.trail.free_slots();
+        let sent = self.was_sent();
+        self.trail.was_sent(sent);
         match &self.phase {
             Phase::Admitted(admission) => self.gate.settle(&mut self.trail, admission),
             Phase::Arrived | Phase::Absent(_) => self.gate.charge(&mut self.trail, None),
@@ -214,10 +220,11 @@ impl Drop for Exchange {
         }
         self.settle();
         if self.gate.record_blocking(&mut self.trail).is_err() {
-            tracing::error!(request_id = %self.trail.request_id(), "a request ended without an audit record");
+            tracing::error!(request_id = %self.trail.request_id(), trace_id = self.trail.trace_id(), "a request ended without an audit record");
         }
-        if withdrawn.is_some() {
-            self.gate.observe(&self.trail);
+        match withdrawn {
+            Some(_) => self.gate.observe(&self.trail),
+            None => self.gate.export(&self.trail),
         }
     }
 }
@@ -262,6 +269,7 @@ mod tests {
             },
             audit: AuditLog::open(&audit, Arc::clone(&clock)).unwrap(),
             metrics: Arc::new(Metrics::new(1).unwrap()),
+            telemetry: None,
             keys: KeySetRegistry::new(runtime.clone(), JwksSettings::default(), Arc::clone(&clock))
                 .unwrap(),
             tokens: Arc::new(TokenCache::new(64)),

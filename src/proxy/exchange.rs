@@ -87,6 +87,7 @@ impl Exchanger {
         admission: &Arc<Admission>,
         body: Option<CapturedBody>,
     ) -> pingora::Result<()> {
+        exchange.trail_mut().calls();
         let done = self
             .converse(to, session, exchange, admission, body.as_ref())
             .await;
@@ -121,6 +122,7 @@ impl Exchanger {
         exchange: &mut Exchange,
         admission: &Admission,
     ) -> pingora::Result<Option<Box<Upstream>>> {
+        exchange.trail_mut().calls();
         match self.converse(to, session, exchange, admission, None).await {
             Ok(switched) => Ok(switched),
             Err(broken) => settle(session, exchange, broken).await.map(|()| None),

@@ -225,7 +225,7 @@ impl ConnectionApp {
         trail.asked(&method, target, &HeaderMap::new());
         trail.refused(refusal);
         if self.gate.record(&mut trail).await.is_err() {
-            tracing::error!(request_id = %trail.request_id(), "a request ended without an audit record");
+            tracing::error!(request_id = %trail.request_id(), trace_id = trail.trace_id(), "a request ended without an audit record");
         }
         self.gate.observe(&trail);
         let problem = Problem::of(refusal, trail.request_id().as_str());

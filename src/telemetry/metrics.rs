@@ -11,7 +11,9 @@ use prometheus::{
 };
 
 use super::OpenStream;
+use super::exported::{Exported, register_start};
 use super::money::{Money, StandingFacts, register_standing};
+use super::otlp::{Dropped, Signal};
 use super::warnings::Warning;
 use crate::audit::AuditStats;
 use crate::identity::jwks::{KeySetState, KeySetStatus};
@@ -60,6 +62,7 @@ pub struct Metrics {
     body_memory: IntGauge,
     open_streams: IntGaugeVec,
     money: Money,
+    exported: Exported,
     labelled: RwLock<HashSet<TenantId>>,
     most_labels: usize,
 }
@@ -85,6 +88,7 @@ impl Metrics {
                 Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))?,
             )
         };
+        register_start(&registry)?;
         Ok(Self {
             requests: counter(
                 "fabric_gate_requests_total",
@@ -121,11 +125,15 @@ impl Metrics {
                     &["revision"],
                 )?,
             )?,
-            reloads: counter(
-                "fabric_gate_policy_reloads_total",
-                "Policy reloads by result: changed, unchanged, rejected",
-                &["result"],
-            )?,
+            // Each result is there from the start, or the first refusal would be no change.
+            reloads: beginning(
+                counter(
+                    "fabric_gate_policy_reloads_total",
+                    "Policy reloads by result: changed, unchanged, rejected",
+                    &["result"],
+                )?,
+                &["changed", "unchanged", "rejected"],
+            ),
             connections: registered(
                 &registry,
                 IntGauge::new(
@@ -158,6 +166,7 @@ impl Metrics {
                 )?,
             )?,
             money: Money::new(&registry)?,
+            exported: Exported::new(&registry)?,
             registry,
             labelled: RwLock::new(HashSet::new()),
             most_labels: tenant_labels,
@@ -247,6 +256,21 @@ impl Metrics {
     /// So many alerts came to `result`.
     pub fn alerts(&self, result: &'static str, number: u64) {
         self.money.alerts(result, number);
+    }
+
+    /// A signal is exported from here on.
+    pub fn telemetry_begins(&self, signal: Signal) {
+        self.exported.begins(signal);
+    }
+
+    /// So many spans or log records were taken.
+    pub fn telemetry_exported(&self, signal: Signal, number: u64) {
+        self.exported.taken(signal, number);
+    }
+
+    /// So many spans or log records were lost.
+    pub fn telemetry_dropped(&self, signal: Signal, reason: Dropped, number: u64) {
+        self.exported.dropped(signal, reason, number);
     }
 
     /// The tenants that have a label of their own.
@@ -377,6 +401,14 @@ pub(super) fn counter(
     labels: &[&str],
 ) -> Result<IntCounterVec, MetricsError> {
     registered(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+}
+
+/// The counter, with a series at nought for each of these values of its only label.
+pub(super) fn beginning(counter: IntCounterVec, values: &[&str]) -> IntCounterVec {
+    for value in values {
+        counter.with_label_values(&[value]);
+    }
+    counter
 }
 
 pub(super) fn registered<C: Collector + Clone + 'static>(

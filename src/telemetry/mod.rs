@@ -1,8 +1,11 @@
-//! What can be seen of the gate from outside: metrics, the process log, and alerts to operators.
+//! What can be seen of the gate from outside: metrics, traces and the process log, and alerts to
+//! operators.
 
+mod exported;
 mod metrics;
 mod money;
 mod open_stream;
+pub mod otlp;
 pub mod warnings;
 
 pub use metrics::{Metrics, MetricsError, RequestFacts};

@@ -5,7 +5,7 @@
 
 use prometheus::{CounterVec, GaugeVec, IntCounterVec, Opts, Registry};
 
-use super::metrics::{MetricsError, counter, registered};
+use super::metrics::{MetricsError, beginning, counter, registered};
 use super::warnings::{Level, Warning};
 use crate::money::NanoUsd;
 
@@ -65,12 +65,15 @@ impl Money {
                 "Ceilings spent as far as their warn_at, once for each window; threshold `exhausted` where a request was refused",
                 &["tenant", "scope", "window", "threshold"],
             )?,
-            alerts: counter(
-                registry,
-                "fabric_gate_alerts_total",
-                "Alerts by result: delivered, failed (an attempt), given_up, dropped",
-                &["result"],
-            )?,
+            alerts: beginning(
+                counter(
+                    registry,
+                    "fabric_gate_alerts_total",
+                    "Alerts by result: delivered, failed (an attempt), given_up, dropped",
+                    &["result"],
+                )?,
+                &["delivered", "failed", "given_up", "dropped"],
+            ),
         })
     }
 

@@ -441,8 +441,14 @@ impl GateProcess {
             .stdin(Stdio::null())
             .env_remove("FABRIC_GATE_CONFIG")
             .env_remove("FABRIC_HARNESS_TENANT_REQUIRED")
-            .env_remove("RUST_LOG")
-            .envs(self.builder.environment.iter().cloned());
+            .env_remove("RUST_LOG");
+        // Whoever runs the tests may have its own programs traced.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("OTEL_") {
+                command.env_remove(name);
+            }
+        }
+        command.envs(self.builder.environment.iter().cloned());
         command
     }
 }

@@ -21,7 +21,7 @@ use crate::memory_api::{
 };
 
 pub(super) fn run(arguments: &ConfigArgument) -> Result<(), CommandError> {
-    log_to_stderr();
+    let _no_export = log_to_stderr();
     let config = arguments.load()?;
     let runtime = Runtime::new().map_err(|error| CommandError::unusable("the runtime", &error))?;
     runtime.block_on(serve(&config))
