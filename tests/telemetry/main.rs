@@ -14,11 +14,20 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/jwks_server.rs"]
+mod jwks_server;
+#[path = "../support/memory_process.rs"]
+mod memory_process;
+
 mod collector;
+mod page;
 mod stage;
 
 mod canary;
+mod dashboard;
 mod logs;
 mod loss;
+mod moved;
+mod rules;
 mod sampling;
 mod traces;
