@@ -26,6 +26,7 @@ pub mod config;
 pub mod decision;
 pub mod identity;
 pub mod inspect;
+pub mod keys;
 pub mod memory;
 pub mod memory_api;
 pub mod money;
