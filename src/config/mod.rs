@@ -4,6 +4,7 @@
 //! with addresses parsed and secrets read. Relative paths are taken from the working directory.
 //! Problems are the same [`Problem`]s as those of policy files, with file, line and key.
 
+pub mod keys;
 pub mod memory;
 mod raw;
 mod resolve;

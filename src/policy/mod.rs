@@ -42,6 +42,7 @@ pub use decide::{
 };
 pub use directory::{MAX_FILE_BYTES, MAX_FILES, PolicyDirectory, PolicyFile};
 pub use document::built_in_prices;
+pub use document::keys::POLICY_FILE;
 pub use follow::{AskPolicy, FollowPolicy, ReportsPolicy};
 pub use limits::{Limits, TenantLimits};
 pub use line::{LinePolicy, LineScope};

@@ -67,6 +67,17 @@ pub const PROFILES: &[Profile] = &[
     ),
 ];
 
+/// The name of every profile, and what it is for.
+pub(super) const PROFILE_NAMES: [(&str, &str); PROFILES.len()] = {
+    let mut names = [("", ""); PROFILES.len()];
+    let mut index = 0;
+    while index < PROFILES.len() {
+        names[index] = (PROFILES[index].name, PROFILES[index].summary);
+        index += 1;
+    }
+    names
+};
+
 impl Profile {
     /// The profile of this name.
     pub fn named(name: &str) -> Option<&'static Self> {

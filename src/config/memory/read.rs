@@ -12,6 +12,7 @@ use super::{
     CONFIDENTIALITIES, MemoryConfig, MemoryIdentity, MemoryLimits, MemoryListen, MemoryQuotas,
     MemoryRules, StoreConfig, StoreLocation,
 };
+use crate::config::keys::MEMORY_FILE;
 use crate::config::{ListenAddress, Tls};
 use crate::identity::assertion;
 use crate::identity::settings::KeySource;
@@ -26,7 +27,9 @@ pub(super) fn read(
     text: &str,
     environment: &SecretResolver,
 ) -> Result<MemoryConfig, Vec<Problem>> {
-    read_settings(file, text, |sections| config(sections, environment))
+    read_settings(file, text, MEMORY_FILE.root, |sections| {
+        config(sections, environment)
+    })
 }
 
 /// `None` only with something among the problems. Every section is read before the first failed one

@@ -15,7 +15,7 @@ use crate::secret::{SecretReference, SecretReferenceError};
 use crate::tenant::{TenantGrammar, TenantId};
 
 /// How far a webhook's signed time may be off when the file does not say, in seconds.
-const TOLERANCE_SECONDS: u64 = 300;
+pub(super) const TOLERANCE_SECONDS: u64 = 300;
 
 /// Whom a credential stands for.
 #[derive(Debug)]

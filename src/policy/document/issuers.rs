@@ -13,10 +13,10 @@ use crate::identity::settings::{
 use crate::policy::problem::{Located, ProblemKind};
 
 /// Clock difference forgiven when the file names none, in seconds.
-const LEEWAY_SECONDS: u64 = 60;
+pub(super) const LEEWAY_SECONDS: u64 = 60;
 
 /// Longest believed lifetime of a token when the file names none, in seconds.
-const MAX_LIFETIME_SECONDS: u64 = 86_400;
+pub(super) const MAX_LIFETIME_SECONDS: u64 = 86_400;
 
 /// Every algorithm a JWKS can vouch for. The symmetric ones and `none` are not among them: with a
 /// published key they would let anybody sign (RFC 8725 section 2.1).

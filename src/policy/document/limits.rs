@@ -7,7 +7,7 @@ use crate::policy::problem::ProblemKind;
 use crate::policy::{Limits, TenantLimits};
 
 /// Most requests at once or at a time that can be configured.
-const MOST: u64 = 1_000_000;
+pub(super) const MOST: u64 = 1_000_000;
 
 /// Reads both tables. `defaults` is what holds where they say nothing.
 pub(super) fn limits(fields: &Fields<'_>, defaults: TenantLimits) -> TenantLimits {

@@ -7,16 +7,16 @@ use crate::policy::problem::ProblemKind;
 use crate::policy::{LinePolicy, LineScope};
 
 /// Most requests that can be configured to wait in one line.
-const MAX_QUEUE: u64 = 100_000;
+pub(super) const MAX_QUEUE: u64 = 100_000;
 
 /// Most that wait when the file does not say.
-const QUEUE: u64 = 64;
+pub(super) const QUEUE: u64 = 64;
 
 /// Longest wait that can be configured, in seconds: one hour.
-const MAX_WAIT_SECONDS: u64 = 3_600;
+pub(super) const MAX_WAIT_SECONDS: u64 = 3_600;
 
 /// Longest wait when the file does not say, in seconds.
-const WAIT_SECONDS: u64 = 30;
+pub(super) const WAIT_SECONDS: u64 = 30;
 
 /// Reads the key of one route.
 pub(super) fn line(fields: &Fields<'_>, public: bool) -> Option<LinePolicy> {

@@ -7,7 +7,7 @@ use toml::de::DeTable;
 
 use super::reader::Fields;
 use super::sections::{Parsed, Sections};
-use super::{read, routes, values};
+use super::{keys, read, routes, values};
 use crate::policy::problem::{Located, Report, SourceText};
 use crate::policy::{
     LLM_SETTINGS_PATH, RoutePolicy, UpstreamAddress, UpstreamAuthorization, UpstreamPolicy,
@@ -48,7 +48,7 @@ pub(in crate::policy) fn settings_page(
         source: &source,
         table,
     }];
-    let sections = Sections::new(report, &files);
+    let sections = Sections::new(report, &keys::POLICY, &files);
     let entry = read(&sections, "routes", routes::route).pop()?.value?;
     Some(Arc::new(entry.to_policy(Arc::new(nowhere()))))
 }

@@ -8,7 +8,9 @@ mod alerts;
 mod ceilings;
 mod costs;
 mod credentials;
+mod held;
 mod issuers;
+pub(crate) mod keys;
 mod limits;
 mod line;
 pub(super) mod llm;
@@ -105,7 +107,7 @@ impl Document {
     }
 
     fn of(files: &[Parsed<'_>], base: &Path, report: &Report) -> Self {
-        let sections = Sections::new(report, files);
+        let sections = Sections::new(report, &keys::POLICY, files);
         let tenancy = tenants::tenancy(sections.plain("tenancy"));
         let costs = sections.plain("costs");
         let grammar = &tenancy.grammar;

@@ -8,7 +8,7 @@ use toml::de::DeTable;
 
 use super::reader::Fields;
 use super::sections::{Parsed, Sections};
-use super::values;
+use super::{keys, values};
 use crate::budget::prices::{
     Factor, ListedPrice, Price, PriceTable, Rate, RateClass, SERVICE_TIERS, StatedCard,
     StatedPrice, StatedRates, StatedServiceTier, StatedTier, suspicions,
@@ -21,7 +21,7 @@ use crate::policy::problem::{Located, ProblemKind, Report, SourceText};
 const BUILT_IN: &str = include_str!("../../../policies/prices/common.toml");
 
 /// Longest context and output that can be stated, in tokens.
-const MAX_TOKENS: u64 = 1 << 40;
+pub(super) const MAX_TOKENS: u64 = 1 << 40;
 
 /// One entry.
 #[derive(Clone, Debug)]
@@ -214,7 +214,7 @@ fn read_built_in(report: &Report) -> Vec<ListedPrice> {
         source: &source,
         table,
     }];
-    let sections = Sections::new(report, &parsed);
+    let sections = Sections::new(report, &keys::POLICY, &parsed);
     let entries = sections.entries("prices", "model");
     entries
         .iter()

@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::sections::{Parsed, Sections};
-use super::{Entry, RouteEntry, read, routes, upstreams, values};
+use super::{Entry, RouteEntry, keys, read, routes, upstreams, values};
 use crate::policy::UpstreamPolicy;
 use crate::policy::problem::{Place, ProblemKind, Report, SourceText};
 use crate::policy::profiles::Profile;
@@ -100,7 +100,7 @@ fn of_profile(
         source: &source,
         table,
     }];
-    let sections = Sections::new(report, &files);
+    let sections = Sections::new(report, &keys::PROFILE, &files);
     if let Some(fields) = sections.plain("profile") {
         let names = fields.all_parsed("identity_headers", values::identity_header);
         upstream.identity_headers.extend(super::bare(names));

@@ -1,8 +1,8 @@
 //! Reads TOML tables without stopping at a mistake and without skipping a key.
 //!
 //! A [`Fields`] remembers every key it was asked for. What is in the table and was never asked for
-//! is reported when it is dropped, so a section's reader can't forget to refuse unknown keys, and
-//! the list of known ones (for suggestions) can't go stale.
+//! is reported when it is dropped, so a section's reader can't forget to refuse unknown keys. Every
+//! question is held against what is declared of the key, so neither can go without the other.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
@@ -11,12 +11,15 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
+use super::held::hold_against;
 use crate::clock::Timestamp;
+use crate::keys::{Asked, Table};
 use crate::policy::problem::{Located, Place, ProblemKind, Report, SourceText, closest};
 
 /// One table of one file, being read.
 pub(crate) struct Fields<'a> {
     report: &'a Report,
+    keys: &'static Table,
     table: &'a DeTable<'a>,
     place: Place,
     asked: RefCell<Vec<&'static str>>,
@@ -25,9 +28,11 @@ pub(crate) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The fields of a table that stands at `offset` and is called `section` in messages.
+    /// The fields of a table with the declared `keys` that stands at `offset` and is called
+    /// `section` in messages.
     pub(crate) fn new(
         report: &'a Report,
+        keys: &'static Table,
         table: &'a DeTable<'a>,
         source: &Arc<SourceText>,
         offset: usize,
@@ -41,6 +46,7 @@ impl<'a> Fields<'a> {
         };
         Self {
             report,
+            keys,
             table,
             place,
             asked: RefCell::default(),
@@ -60,12 +66,12 @@ impl<'a> Fields<'a> {
 
     /// Whether the key is there, whatever its value.
     pub(crate) fn has(&self, key: &'static str) -> bool {
-        self.find(key).is_some()
+        self.find(key, Asked::Presence).is_some()
     }
 
     /// Reports the key when it is not there.
     pub(crate) fn require(&self, key: &'static str) {
-        if !self.has(key) {
+        if self.find(key, Asked::Required).is_none() {
             let message = format!("the key `{key}` is missing");
             self.report.add(&self.place, ProblemKind::Missing, message);
         }
@@ -73,7 +79,7 @@ impl<'a> Fields<'a> {
 
     /// A text.
     pub(crate) fn text(&self, key: &'static str) -> Option<Located<&'a str>> {
-        self.as_text(self.find(key)?)
+        self.as_text(self.find(key, Asked::Text)?)
     }
 
     /// A text that means something.
@@ -96,7 +102,7 @@ impl<'a> Fields<'a> {
 
     /// A list of texts; `None` when the key is absent.
     pub(crate) fn texts(&self, key: &'static str) -> Option<Vec<Located<&'a str>>> {
-        let found = self.find(key)?;
+        let found = self.find(key, Asked::Texts)?;
         let DeValue::Array(items) = found.value else {
             self.wrong_type(&found, "a list of texts");
             return None;
@@ -119,10 +125,9 @@ impl<'a> Fields<'a> {
         key: &'static str,
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Option<Vec<Located<T>>> {
+        let found = self.find(key, Asked::SomeTexts)?;
         let texts = self.texts(key)?;
-        if texts.is_empty()
-            && let Some(found) = self.find(key)
-        {
+        if texts.is_empty() {
             self.report.add(
                 &found.place,
                 ProblemKind::NeverMatches,
@@ -144,7 +149,7 @@ impl<'a> Fields<'a> {
 
     /// One text or a list of them; absent is empty.
     pub(crate) fn one_or_more(&self, key: &'static str) -> Vec<Located<&'a str>> {
-        match self.find(key) {
+        match self.find(key, Asked::OneOrMoreTexts) {
             Some(Located {
                 value: DeValue::Array(_),
                 ..
@@ -156,7 +161,7 @@ impl<'a> Fields<'a> {
 
     /// Yes or no.
     pub(crate) fn flag(&self, key: &'static str, default: bool) -> bool {
-        match self.find(key) {
+        match self.find(key, Asked::Flag(default)) {
             Some(Located {
                 value: DeValue::Boolean(flag),
                 ..
@@ -176,7 +181,7 @@ impl<'a> Fields<'a> {
 
     /// A whole number within `range`.
     pub(crate) fn integer(&self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
-        let found = self.find(key)?;
+        let found = self.find(key, Asked::Integer(&range))?;
         let DeValue::Integer(integer) = found.value else {
             self.wrong_type(&found, "a whole number");
             return None;
@@ -197,7 +202,7 @@ impl<'a> Fields<'a> {
 
     /// A whole number out of a short list.
     pub(crate) fn integer_of(&self, key: &'static str, choices: &[u16]) -> Option<u16> {
-        let found = self.find(key)?;
+        let found = self.find(key, Asked::IntegerOf(choices))?;
         let number = match found.value {
             DeValue::Integer(integer) => u16::from_str_radix(integer.as_str(), integer.radix()),
             _ => {
@@ -217,7 +222,7 @@ impl<'a> Fields<'a> {
 
     /// A number, as it is written, in quotes or without.
     pub(crate) fn decimal(&self, key: &'static str) -> Option<Located<&'a str>> {
-        let found = self.find(key)?;
+        let found = self.find(key, Asked::Decimal)?;
         match found.value {
             DeValue::Float(float) => Some(found.with(float.as_str())),
             DeValue::Integer(integer) => Some(found.with(integer.as_str())),
@@ -231,7 +236,7 @@ impl<'a> Fields<'a> {
 
     /// A list of numbers, each as it is written; absent is empty.
     pub(crate) fn decimals(&self, key: &'static str) -> Vec<Located<&'a str>> {
-        let Some(found) = self.find(key) else {
+        let Some(found) = self.find(key, Asked::Decimals) else {
             return Vec::new();
         };
         let DeValue::Array(items) = found.value else {
@@ -260,7 +265,7 @@ impl<'a> Fields<'a> {
 
     /// A point in time, which has to say its offset from UTC.
     pub(crate) fn timestamp(&self, key: &'static str) -> Option<Timestamp> {
-        let found = self.find(key)?;
+        let found = self.find(key, Asked::Timestamp)?;
         let DeValue::Datetime(datetime) = found.value else {
             self.wrong_type(&found, "a date and time such as 2027-01-01T00:00:00Z");
             return None;
@@ -279,13 +284,13 @@ impl<'a> Fields<'a> {
 
     /// Whether a table stands under the key.
     pub(crate) fn is_table(&self, key: &'static str) -> bool {
-        self.find(key)
+        self.find(key, Asked::Presence)
             .is_some_and(|found| matches!(found.value, DeValue::Table(_)))
     }
 
     /// A nested table.
     pub(crate) fn table(&self, key: &'static str) -> Option<Fields<'a>> {
-        let found = self.find(key)?;
+        let found = self.find(key, Asked::Table)?;
         let DeValue::Table(table) = found.value else {
             self.wrong_type(&found, "a table");
             return None;
@@ -295,7 +300,7 @@ impl<'a> Fields<'a> {
 
     /// One nested table or a list of them; absent is empty.
     pub(crate) fn tables(&self, key: &'static str) -> Vec<Fields<'a>> {
-        let Some(found) = self.find(key) else {
+        let Some(found) = self.find(key, Asked::Tables) else {
             return Vec::new();
         };
         let DeValue::Array(items) = found.value else {
@@ -365,6 +370,7 @@ impl<'a> Fields<'a> {
     fn inner(&self, key: &str, table: &'a DeTable<'a>, place: &Place) -> Fields<'a> {
         Fields::new(
             self.report,
+            self.keys.below(key),
             table,
             &place.source,
             place.offset,
@@ -395,6 +401,10 @@ impl<'a> Fields<'a> {
         choices: &[(&'static str, T)],
     ) -> Option<T> {
         let names = || choices.iter().map(|(name, _)| *name);
+        if !text.place.key.is_empty() {
+            let words: Vec<_> = names().collect();
+            hold_against(self.keys, text.place.key, &Asked::Choice(&words));
+        }
         let chosen = choices.iter().find(|(name, _)| *name == text.value);
         if chosen.is_none() {
             let list: Vec<_> = names().map(|name| format!("`{name}`")).collect();
@@ -417,7 +427,8 @@ impl<'a> Fields<'a> {
             .collect()
     }
 
-    fn find(&self, key: &'static str) -> Option<Located<&'a DeValue<'a>>> {
+    fn find(&self, key: &'static str, as_what: Asked<'_>) -> Option<Located<&'a DeValue<'a>>> {
+        hold_against(self.keys, key, &as_what);
         let mut asked = self.asked.borrow_mut();
         if !asked.contains(&key) {
             asked.push(key);
@@ -455,15 +466,18 @@ impl Drop for Fields<'_> {
             return;
         }
         let asked = self.asked.get_mut();
+        // One that met a mistake may have stopped before the rest was asked for.
+        let stopped = !self.report.is_clean();
         for (name, _) in self.table {
-            if !asked.iter().any(|key| name.get_ref() == key) {
+            let declared = self.keys.key(name.get_ref()).is_some();
+            if !(stopped && declared || asked.iter().any(|key| name.get_ref() == key)) {
                 let mut place = self.place.clone();
                 place.offset = name.span().start;
                 self.report.add_suggesting(
                     &place,
                     ProblemKind::UnknownKey,
                     format!("unknown key `{}`", name.get_ref()),
-                    closest(name.get_ref(), asked.iter().copied()),
+                    closest(name.get_ref(), self.keys.keys.iter().map(|key| key.name)),
                 );
             }
         }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::held::hold_against;
 use super::reader::{Fields, type_name};
+use crate::keys::{Asked, Table};
 use crate::policy::problem::{Place, ProblemKind, Report, SourceText, closest};
 
 /// A parsed file.
@@ -19,15 +21,17 @@ pub(crate) struct Parsed<'a> {
 /// The sections of all files together.
 pub(crate) struct Sections<'a> {
     report: &'a Report,
+    keys: &'static Table,
     files: &'a [Parsed<'a>],
     asked: RefCell<Vec<&'static str>>,
 }
 
 impl<'a> Sections<'a> {
-    /// The sections of these files.
-    pub(crate) fn new(report: &'a Report, files: &'a [Parsed<'a>]) -> Self {
+    /// The sections of these files, which are declared in `keys`.
+    pub(crate) fn new(report: &'a Report, keys: &'static Table, files: &'a [Parsed<'a>]) -> Self {
         Self {
             report,
+            keys,
             files,
             asked: RefCell::default(),
         }
@@ -40,6 +44,7 @@ impl<'a> Sections<'a> {
 
     /// A `[section]`, which one file only may have.
     pub(crate) fn plain(&self, name: &'static str) -> Option<Fields<'a>> {
+        hold_against(self.keys, name, &Asked::Table);
         let mut found: Option<Fields<'a>> = None;
         for (source, value) in self.values(name) {
             let place = section_place(source, value.span().start, format!("[{name}]"));
@@ -56,7 +61,15 @@ impl<'a> Sections<'a> {
                     let Place {
                         offset, section, ..
                     } = place;
-                    found = Some(Fields::new(self.report, table, source, offset, section));
+                    let keys = self.keys.below(name);
+                    found = Some(Fields::new(
+                        self.report,
+                        keys,
+                        table,
+                        source,
+                        offset,
+                        section,
+                    ));
                 }
                 (None, other) => self.report.add(
                     &place,
@@ -70,6 +83,7 @@ impl<'a> Sections<'a> {
 
     /// The entries of `[[section]]` in every file, each called by the text under `named_by`.
     pub(crate) fn entries(&self, name: &'static str, named_by: &str) -> Vec<Fields<'a>> {
+        hold_against(self.keys, name, &Asked::Entries);
         let mut entries = Vec::new();
         for (source, value) in self.values(name) {
             let misplaced = |value: &Spanned<DeValue<'_>>| {
@@ -102,6 +116,7 @@ impl<'a> Sections<'a> {
                 let offset = item.span().start;
                 entries.push(Fields::new(
                     self.report,
+                    self.keys.below(name),
                     table,
                     source,
                     offset,

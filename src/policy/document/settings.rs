@@ -10,11 +10,12 @@ use toml::de::DeTable;
 use super::sections::{Parsed, Sections};
 use super::{issuers, read, tenants};
 use crate::identity::settings::IssuerSettings;
+use crate::keys::Table;
 use crate::policy::Problem;
 use crate::policy::problem::{Place, ProblemKind, Report, SourceText};
 use crate::tenant::TenantGrammar;
 
-/// Reads the text of a file that is called `path` in problems. Whatever `read` answers counts only
+/// Reads the text of a file with these sections, which is called `path` in problems. Whatever `read` answers counts only
 /// if nothing was reported.
 ///
 /// # Errors
@@ -23,6 +24,7 @@ use crate::tenant::TenantGrammar;
 pub(crate) fn read_settings<T>(
     path: &str,
     text: &str,
+    keys: &'static Table,
     read: impl FnOnce(&Sections<'_>) -> Option<T>,
 ) -> Result<T, Vec<Problem>> {
     let source = Arc::new(SourceText {
@@ -45,7 +47,7 @@ pub(crate) fn read_settings<T>(
             source: &source,
             table,
         }];
-        let sections = Sections::new(&report, &files);
+        let sections = Sections::new(&report, keys, &files);
         read(&sections)
     } else {
         None

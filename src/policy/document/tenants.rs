@@ -12,7 +12,7 @@ use crate::policy::{Limits, Tenancy, TenantLimits, TenantPolicy, UnknownTenant};
 use crate::tenant::{TenantGrammar, TenantId};
 
 /// Largest request body of a tenant that no file says anything about, in bytes.
-const BODY_BYTES: u64 = 10 * 1024 * 1024;
+pub(super) const BODY_BYTES: u64 = 10 * 1024 * 1024;
 
 /// Largest body limit that can be configured, in bytes.
 pub(super) const MAX_BODY_BYTES: u64 = 1 << 40;

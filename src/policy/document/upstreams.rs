@@ -18,7 +18,7 @@ use crate::policy::{
 };
 
 /// Longest wait for a connection when the file does not say, in seconds.
-const CONNECT_TIMEOUT_SECONDS: u64 = 2;
+pub(super) const CONNECT_TIMEOUT_SECONDS: u64 = 2;
 
 /// Reads one entry; a relative `ca` is taken from `base`.
 pub(super) fn upstream(fields: &Fields<'_>, base: &Path) -> Option<UpstreamPolicy> {

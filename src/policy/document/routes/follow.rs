@@ -11,17 +11,17 @@ use crate::policy::problem::ProblemKind;
 use crate::policy::{AskPolicy, Extractor, FollowPolicy, ReportsPolicy};
 
 /// How long work is followed when the file does not say, in seconds.
-const SECONDS: u64 = 3_600;
+pub(in crate::policy::document) const SECONDS: u64 = 3_600;
 
 /// Longest that work can be followed, in seconds: thirty days, within which spend is kept by the
 /// quarter of an hour.
-const MAX_SECONDS: u64 = 30 * 86_400;
+pub(in crate::policy::document) const MAX_SECONDS: u64 = 30 * 86_400;
 
 /// Time to the first question when the file does not say, in seconds.
-const EVERY_SECONDS: u64 = 15;
+pub(in crate::policy::document) const EVERY_SECONDS: u64 = 15;
 
 /// Longest time to the first question, in seconds.
-const MAX_EVERY_SECONDS: u64 = 3_600;
+pub(in crate::policy::document) const MAX_EVERY_SECONDS: u64 = 3_600;
 
 /// Reads `follow` out of the table of `cost`.
 pub(super) fn follow(cost: &Fields<'_>) -> Option<FollowPolicy> {

@@ -63,7 +63,7 @@ pub(super) fn list(table: &Fields<'_>) -> Option<ListRule> {
 }
 
 /// Most pages the gate asks for unless the route says otherwise.
-const PAGES: u64 = 20;
+pub(in crate::policy::document) const PAGES: u64 = 20;
 
 /// How pages follow each other: `after` with `has_more`, or `offset` with `limit`.
 fn paging(table: &Fields<'_>, shape: &ListShape) -> Option<Paging> {

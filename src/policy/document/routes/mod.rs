@@ -13,6 +13,10 @@ use std::time::Duration;
 use http::Method;
 
 pub(super) use self::cost::cost_of;
+pub(super) use self::follow::{
+    EVERY_SECONDS, MAX_EVERY_SECONDS, MAX_SECONDS as MAX_FOLLOW_SECONDS, SECONDS as FOLLOW_SECONDS,
+};
+pub(super) use self::list::PAGES;
 use self::ownership::{OwnershipKeys, check_parameter};
 use self::shared_memory::shared_memory_write;
 use super::line::line;
@@ -26,16 +30,16 @@ use crate::policy::{
 };
 
 /// Longest wait for an answer to begin when the file does not say, in seconds.
-const TIMEOUT_SECONDS: u64 = 60;
+pub(super) const TIMEOUT_SECONDS: u64 = 60;
 
 /// Longest silence inside an answer when the file does not say, in seconds.
-const STREAM_IDLE_SECONDS: u64 = 300;
+pub(super) const STREAM_IDLE_SECONDS: u64 = 300;
 
 /// Longest wait that can be configured, in seconds: one day.
-const MAX_SECONDS: u64 = 86_400;
+pub(super) const MAX_SECONDS: u64 = 86_400;
 
 /// Keys that mean nothing where no credential is asked.
-const NOT_PUBLIC: [&str; 19] = [
+pub(super) const NOT_PUBLIC: [&str; 19] = [
     "roles",
     "scopes",
     "credentials",
