@@ -2,10 +2,10 @@
 
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup run test interop fmt lint release install bench soak clean
+.PHONY: help setup run test interop fmt lint reference release install bench soak clean
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what this machine lacks (Debian and kin; asks for sudo only if something is)
 	scripts/setup test
@@ -27,6 +27,9 @@ fmt: ## format the code
 lint: ## what has to be clean before a commit
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+
+reference: ## write schemas/ and docs/reference/ anew, after a key has changed
+	scripts/reference
 
 release: ## the binaries to deploy: target/release/fabric-gate, fabric-memory
 	cargo build --locked --release --bin fabric-gate --bin fabric-memory

@@ -15,6 +15,7 @@ mod money;
 mod output;
 mod prices;
 mod profile;
+mod schema;
 mod serve;
 mod spend;
 mod telemetry;
@@ -74,6 +75,8 @@ enum Command {
     Key(key::KeyArguments),
     /// The route sets of known backends.
     Profile(profile::ProfileArguments),
+    /// The JSON Schema of a kind of file, by which editors complete its keys.
+    Schema(schema::SchemaArguments),
     /// What models cost.
     Prices(prices::PricesArguments),
     /// Tokens for development.
@@ -179,6 +182,7 @@ pub fn run() -> ExitCode {
         Command::Statement(arguments) => spend::run_statement(&arguments),
         Command::Key(arguments) => key::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Prices(arguments) => prices::run(&arguments),
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Completions(arguments) => complete(&arguments, command()),

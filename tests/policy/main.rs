@@ -18,6 +18,7 @@ mod prices;
 mod profile_costs;
 mod profiles;
 mod rewriting;
+mod schemas;
 mod sound;
 
 use std::path::Path;
