@@ -10,6 +10,7 @@ use super::admission::Admission;
 use super::generation::Generation;
 use super::handles::CredentialHandles;
 use super::lines::Lines;
+use super::open_answers::OpenAnswers;
 use super::trace_context::RequestId;
 use super::trail::Trail;
 use crate::audit::{AuditLog, AuditUnavailable, Durability};
@@ -28,6 +29,7 @@ use crate::ownership::Registry;
 use crate::policy::PolicySnapshot;
 use crate::telemetry::Metrics;
 use crate::telemetry::otlp::Telemetry;
+use crate::telemetry::series::Series;
 use crate::telemetry::warnings::{Warning, Warnings};
 use crate::tenant::TenantId;
 
@@ -80,6 +82,8 @@ pub struct Gate {
     lines: Arc<Lines>,
     limiter: Arc<Limiter>,
     warnings: Arc<Warnings>,
+    series: Series,
+    open_answers: Arc<OpenAnswers>,
     under_way: Arc<()>,
     parts: GateParts,
 }
@@ -115,6 +119,8 @@ impl Gate {
             lines: Arc::default(),
             limiter: Limiter::new(Bounds::default()),
             warnings: Arc::default(),
+            series: Series::new(parts.clock.now()),
+            open_answers: Arc::default(),
             under_way: Arc::default(),
             parts,
         }))
@@ -209,6 +215,7 @@ impl Gate {
         crossed: &[Crossing],
     ) {
         self.parts.metrics.settled(tenant, cost, how);
+        self.series.charged(tenant, cost);
         if cost.is_zero() {
             let reason = if how == "released" { how } else { "free" };
             self.parts.metrics.uncharged(reason);
@@ -231,7 +238,9 @@ impl Gate {
 
     /// Counts a request that has ended, and exports it where requests are.
     pub fn observe(&self, trail: &Trail) {
-        self.parts.metrics.request(&trail.facts());
+        let facts = trail.facts();
+        self.parts.metrics.request(&facts);
+        self.series.request(facts.refusal);
         self.export(trail);
     }
 
@@ -262,6 +271,16 @@ impl Gate {
     /// Who is told that a ceiling is spent.
     pub fn warnings(&self) -> &Arc<Warnings> {
         &self.warnings
+    }
+
+    /// Counters over time.
+    pub fn series(&self) -> &Series {
+        &self.series
+    }
+
+    /// The answers that go on.
+    pub fn open_answers(&self) -> &Arc<OpenAnswers> {
+        &self.open_answers
     }
 
     /// Counters.

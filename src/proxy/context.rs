@@ -92,7 +92,7 @@ impl Exchange {
     /// How long the answer to the admitted request may go on; `None` where none was admitted.
     pub(super) fn lifetime(&self, head: &RequestHeader) -> Option<Lifetime> {
         self.admission()
-            .map(|admission| Lifetime::of(&self.gate, admission, head))
+            .map(|admission| Lifetime::of(&self.gate, admission, &self.trail, head))
     }
 
     /// From here on pingora's loop carries the admitted request, for as long as it stands.

@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep};
 use super::carrier;
 use crate::clock::Timestamp;
 use crate::decision::{Denial, Refusal};
-use crate::pipeline::{Admission, Gate};
+use crate::pipeline::{Admission, Gate, OpenAnswer, Opened, Trail};
 use crate::telemetry::OpenStream;
 
 /// Longest sleep until the clock is looked at again: it may be set forward.
@@ -43,11 +43,17 @@ pub(super) struct Lifetime {
     /// never let it end.
     look: Option<Look>,
     _open: OpenStream,
+    _listed: Opened,
 }
 
 impl Lifetime {
     /// The lifetime of the answer to this request.
-    pub(super) fn of(gate: &Arc<Gate>, admission: &Arc<Admission>, head: &RequestHeader) -> Self {
+    pub(super) fn of(
+        gate: &Arc<Gate>,
+        admission: &Arc<Admission>,
+        trail: &Trail,
+        head: &RequestHeader,
+    ) -> Self {
         let tenant = admission.principal().map(|principal| principal.tenant());
         let removals = gate.registry().removals();
         Self {
@@ -60,6 +66,11 @@ impl Lifetime {
             target: carrier::target_of(head).unwrap_or_default().to_owned(),
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             _open: gate.metrics().open_stream(tenant),
+            _listed: gate.open_answers().open(OpenAnswer {
+                admission: Arc::clone(admission),
+                request_id: *trail.request_id(),
+                since: trail.received(),
+            }),
         }
     }
 

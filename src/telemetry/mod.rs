@@ -6,6 +6,7 @@ mod metrics;
 mod money;
 mod open_stream;
 pub mod otlp;
+pub mod series;
 pub mod warnings;
 
 pub use metrics::{Metrics, MetricsError, RequestFacts};

@@ -122,7 +122,7 @@ impl Period {
             tenant: self.tenant.clone(),
             since: self.since,
             until: self.until,
-            decision: None,
+            ..Filter::default()
         }
     }
 
