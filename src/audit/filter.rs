@@ -1,5 +1,7 @@
 //! Which records somebody asks for.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
 use super::record::RecordedDecision;
@@ -18,6 +20,10 @@ pub struct Filter {
     pub until: Option<Timestamp>,
     /// Only with this decision.
     pub decision: Option<RecordedDecision>,
+    /// Only on the route of this name.
+    pub route: Option<String>,
+    /// Only with this reason: `ok`, or a refusal's code.
+    pub reason: Option<String>,
 }
 
 /// Why a text is no condition.
@@ -69,6 +75,8 @@ impl Filter {
             since: time(since)?,
             until: time(until)?,
             decision,
+            route: None,
+            reason: None,
         })
     }
 }
@@ -103,12 +111,16 @@ fn parse_time(text: &str, now: Timestamp) -> Result<Timestamp, FilterError> {
         .ok_or_else(|| FilterError::Time(text.to_owned()))
 }
 
-/// What a filter looks at. All three are free of escapes, so they can be borrowed.
+/// What a filter looks at. Only the name of a route can have escapes; the rest can be borrowed.
 #[derive(Debug, Deserialize)]
 pub(super) struct Facets<'line> {
     pub(super) ts: &'line str,
     tenant_id: Option<&'line str>,
     decision: Option<&'line str>,
+    #[serde(borrow)]
+    route: Option<Cow<'line, str>>,
+    #[serde(borrow)]
+    reason: Option<Cow<'line, str>>,
 }
 
 impl<'line> Facets<'line> {
@@ -125,6 +137,8 @@ pub(super) struct Matcher {
     since: Option<String>,
     until: Option<String>,
     decision: Option<&'static str>,
+    route: Option<String>,
+    reason: Option<String>,
 }
 
 impl Matcher {
@@ -134,12 +148,16 @@ impl Matcher {
             since: filter.since.map(|time| time.to_string()),
             until: filter.until.map(|time| time.to_string()),
             decision: filter.decision.map(RecordedDecision::as_str),
+            route: filter.route.clone(),
+            reason: filter.reason.clone(),
         }
     }
 
     pub(super) fn matches(&self, facets: &Facets<'_>) -> bool {
         (self.tenant.is_none() || facets.tenant_id == self.tenant.as_ref().map(TenantId::as_str))
             && (self.decision.is_none() || facets.decision == self.decision)
+            && (self.route.is_none() || facets.route.as_deref() == self.route.as_deref())
+            && (self.reason.is_none() || facets.reason.as_deref() == self.reason.as_deref())
             && self.spans(facets.ts)
     }
 

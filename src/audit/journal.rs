@@ -81,6 +81,11 @@ impl Journal {
         self.head
     }
 
+    /// The lines of the commit that was made last.
+    pub(super) fn committed(&self) -> &[u8] {
+        &self.lines
+    }
+
     /// Cuts off what a failed commit left, and goes on in another file if somebody took this one
     /// away; answers the name of the file that is gone.
     pub(super) fn prepare(&mut self) -> io::Result<Option<String>> {

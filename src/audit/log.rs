@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::event::Event;
 use super::files::{self, LineageLock};
+use super::filter::Filter;
+use super::follow::{Followers, Following};
 use super::health::{AuditStats, AuditUnavailable, Health};
 use super::intake::{Intake, Ticket, push_body};
 use super::journal::Journal;
@@ -25,6 +27,7 @@ use crate::clock::{SharedClock, Timestamp};
 pub struct AuditLog {
     intake: Arc<Intake>,
     health: Arc<Health>,
+    followers: Arc<Followers>,
     keys: Arc<LogKeys>,
     clock: SharedClock,
     instance: Arc<[u8]>,
@@ -97,11 +100,13 @@ impl AuditLog {
         let intake = Arc::new(Intake::new(settings.waiting_bytes));
         intake.reserve(queue.len());
         let health = Arc::new(Health::new(settings.stall));
+        let followers = Arc::new(Followers::new());
         let writer = Writer {
             journal,
             anchoring: Anchoring::new(settings, Arc::clone(&keys), checkpoint),
             intake: Arc::clone(&intake),
             health: Arc::clone(&health),
+            followers: Arc::clone(&followers),
             clock: Arc::clone(&clock),
             instance: Arc::clone(&instance),
             interval: settings.flush,
@@ -115,6 +120,7 @@ impl AuditLog {
         Ok(Self {
             intake,
             health,
+            followers,
             keys,
             clock,
             instance,
@@ -191,6 +197,12 @@ impl AuditLog {
     /// Figures for metrics.
     pub fn stats(&self) -> AuditStats {
         self.health.stats(self.intake.waiting_bytes())
+    }
+
+    /// Watches the records that match, from here on, each once it is on disk. Of this process's
+    /// records: during an upgrade in place another one writes its own.
+    pub fn follow(&self, filter: &Filter) -> Following {
+        self.followers.follow(filter)
     }
 
     /// The log's keys, for reading it.

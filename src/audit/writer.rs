@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::chain::Head;
 use super::checkpoint::Checkpoint;
 use super::event::Event;
+use super::follow::Followers;
 use super::health::Health;
 use super::intake::{Intake, push_body};
 use super::journal::Journal;
@@ -82,6 +83,7 @@ pub(super) struct Writer {
     pub(super) anchoring: Anchoring,
     pub(super) intake: Arc<Intake>,
     pub(super) health: Arc<Health>,
+    pub(super) followers: Arc<Followers>,
     pub(super) clock: SharedClock,
     /// JSON text of the instance's name.
     pub(super) instance: Arc<[u8]>,
@@ -187,6 +189,7 @@ impl Writer {
                 Ok(committed) => {
                     done += committed.bytes;
                     self.intake.done(committed.bytes);
+                    self.followers.tell(self.journal.committed());
                     self.health
                         .written
                         .fetch_add(committed.records, Ordering::Relaxed);
@@ -216,6 +219,7 @@ impl Writer {
         let mut queue = Vec::new();
         push_body(&mut queue, &body);
         let committed = self.journal.commit(&queue)?;
+        self.followers.tell(self.journal.committed());
         self.health
             .written
             .fetch_add(committed.records, Ordering::Relaxed);
