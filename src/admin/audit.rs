@@ -22,6 +22,8 @@ pub(super) struct Asked {
     since: Option<String>,
     until: Option<String>,
     decision: Option<String>,
+    route: Option<String>,
+    reason: Option<String>,
     limit: Option<usize>,
     cursor: Option<String>,
 }
@@ -48,7 +50,11 @@ pub(super) async fn records(
         asked.decision.as_deref(),
         state.gate.now(),
     ) {
-        Ok(filter) => filter,
+        Ok(filter) => Filter {
+            route: asked.route,
+            reason: asked.reason,
+            ..filter
+        },
         Err(error) => {
             return problem(
                 StatusCode::BAD_REQUEST,

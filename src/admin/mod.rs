@@ -1,17 +1,22 @@
 //! The admin listener: health, metrics, and what operators ask and tell the gate.
 //!
-//! It never shares a port with the public listener. `/livez`, `/readyz`, `/metrics` and the public keys of
-//! assertions are open to whoever reaches it; everything under `/v1` needs the admin token, and is closed altogether when
+//! It never shares a port with the public listener. `/livez`, `/readyz`, `/metrics`, the public keys of
+//! assertions and the console's page, which holds nothing, are open to whoever reaches it; everything under `/v1` needs the admin token, and is closed altogether when
 //! none is configured.
 
 mod audit;
+mod console;
 mod health;
 mod keys;
 mod llm;
 mod policy;
+mod record;
 mod resources;
+mod series;
 mod spend;
 mod statement;
+mod streams;
+mod tail;
 mod token;
 
 use std::sync::Arc;
@@ -28,6 +33,7 @@ use crate::audit::Settings as AuditSettings;
 use crate::pipeline::Gate;
 use crate::policy::reload::PolicyLoader;
 
+pub use series::keep_series;
 pub use token::AdminToken;
 
 /// What the admin routes need.
@@ -42,12 +48,18 @@ pub struct AdminState {
     pub charges_kept_days: u32,
     /// The bearer token; without one `/v1` is closed.
     pub token: Option<AdminToken>,
+    /// Names under which the console is served, besides addresses and `localhost`; in lower case
+    /// and without port.
+    pub hosts: Vec<String>,
     /// Whether the public listener listens.
     pub listening: watch::Receiver<bool>,
 }
 
 /// The routes.
 pub fn router(state: Arc<AdminState>) -> Router {
+    let watched = Router::new()
+        .route("/v1/audit/tail", get(tail::show))
+        .with_state((Arc::clone(&state), tail::Tails::default()));
     let guarded = Router::new()
         .route("/v1/policy", get(policy::show))
         .route("/v1/policy/reload", post(policy::reload))
@@ -59,11 +71,18 @@ pub fn router(state: Arc<AdminState>) -> Router {
         .route("/v1/tenants/{id}/statement", get(statement::show))
         .route("/v1/resources", get(resources::show))
         .route("/v1/audit", get(audit::records))
+        .route("/v1/audit/{seq}", get(record::show))
+        .route("/v1/series", get(series::requests))
+        .route("/v1/series/spend", get(series::spend))
+        .route("/v1/streams", get(streams::show))
+        .merge(watched)
         .route_layer(middleware::from_fn_with_state(
             Arc::clone(&state),
             token::require,
         ));
     Router::new()
+        .route("/", get(console::index))
+        .route("/console/{file}", get(console::file))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, watch};
 
 use super::{CommandError, ConfigArgument, log_to_stderr};
-use crate::admin::{AdminState, AdminToken, router};
+use crate::admin::{AdminState, AdminToken, keep_series, router};
 use crate::audit::{
     AuditLog, Durability, Event, LogSecret, OnFailure, SecretSource, Settings as AuditSettings,
 };
@@ -86,6 +86,7 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
     control.spawn(follow(Arc::clone(&gate), Arc::clone(&assembled.upstreams)));
     let registry = Arc::clone(gate.registry());
     control.spawn(registry.keep_up(config.state.retention_days));
+    control.spawn(keep_series(Arc::clone(&gate)));
     super::money::keep(control.handle(), &config, &gate, &assembled.audit)?;
     let runtime = control.handle().clone();
     serve(
@@ -413,6 +414,7 @@ fn serve_admin(
         audit: assembled.audit.clone(),
         charges_kept_days: config.ledger.retention_days,
         token: config.admin.token.as_ref().map(AdminToken::new),
+        hosts: config.admin.hosts.clone(),
         listening,
     });
     let address = config.admin.address;

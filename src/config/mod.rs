@@ -112,6 +112,9 @@ pub struct Admin {
     pub address: SocketAddr,
     /// The bearer secret; without it all but /livez, /readyz and /metrics is refused.
     pub token: Option<SecretString>,
+    /// Names under which browsers may open the console, in lower case and without port; addresses
+    /// and `localhost` always.
+    pub hosts: Vec<String>,
 }
 
 /// What outlives the process.

@@ -84,6 +84,8 @@ pub(super) struct RawAdmin {
     pub(super) address: String,
     /// Reference to the bearer secret. Without it all but /livez, /readyz and /metrics is refused.
     pub(super) token: Option<String>,
+    /// Names under which browsers may open the console; addresses and `localhost` always.
+    pub(super) hosts: Vec<String>,
 }
 
 impl Default for RawAdmin {
@@ -91,6 +93,7 @@ impl Default for RawAdmin {
         Self {
             address: "127.0.0.1:9901".to_owned(),
             token: None,
+            hosts: Vec::new(),
         }
     }
 }

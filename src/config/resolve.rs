@@ -118,7 +118,15 @@ impl Resolver<'_> {
         let header_timeout = self.seconds(("listen", "header_timeout_seconds"), header, 1..=300);
         let idle = raw.idle_timeout_seconds;
         let idle_timeout = self.seconds(("listen", "idle_timeout_seconds"), idle, 1..=3_600);
-        let hosts = raw.hosts.map(|hosts| self.hosts(hosts));
+        let hosts = raw.hosts.map(|hosts| {
+            let key = ("listen", "hosts");
+            if hosts.is_empty() {
+                let message =
+                    "an empty list would refuse every request; leave it out to serve any host";
+                self.refuse(key, ProblemKind::NeverMatches, message);
+            }
+            self.hosts(key, &hosts)
+        });
         Some(Listen {
             address: address?,
             tls: raw.tls.map(|tls| Tls {
@@ -150,14 +158,8 @@ impl Resolver<'_> {
     }
 
     /// Host names as they are compared: in lower case, without port (RFC 9110 section 4.2.3).
-    fn hosts(&self, hosts: Vec<String>) -> Vec<String> {
-        let key = ("listen", "hosts");
-        if hosts.is_empty() {
-            let message =
-                "an empty list would refuse every request; leave it out to serve any host";
-            self.refuse(key, ProblemKind::NeverMatches, message);
-        }
-        for host in &hosts {
+    fn hosts(&self, key: Key, hosts: &[String]) -> Vec<String> {
+        for host in hosts {
             let named = host
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte));
@@ -176,6 +178,7 @@ impl Resolver<'_> {
         Some(Admin {
             address: address?,
             token: token?,
+            hosts: self.hosts(("admin", "hosts"), &raw.hosts),
         })
     }
 

@@ -1,0 +1,69 @@
+// What would be decided about a request, and why.
+
+import { Refused, post } from "./api.js";
+import { byId, el, fill } from "./dom.js";
+import { moment, usd } from "./format.js";
+
+const words = (text) => text.split(/[\s,]+/).filter(Boolean);
+
+/** The request of the form, as `/v1/explain` takes it. */
+function described(form) {
+  const { method, path, tenant, user, roles, headers, body } = Object.fromEntries(new FormData(form));
+  const request = { method, path, headers: {} };
+  for (const line of headers.split("\n").filter((line) => line.trim())) {
+    const colon = line.indexOf(":");
+    if (colon < 1) throw new Error(`\`${line}\` is no header: name, colon, value`);
+    request.headers[line.slice(0, colon).trim()] = line.slice(colon + 1).trim();
+  }
+  if (body.trim()) request.body = parsed(body);
+  if (tenant.trim()) request.as = { tenant: tenant.trim(), user: user.trim() || "somebody", roles: words(roles), scopes: [], kind: "user" };
+  return request;
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+const facts = (rows) => el("dl", { class: "facts" }, rows.filter(([, value]) => value).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
+
+function explained(answer) {
+  const permitted = answer.decision === "permit";
+  const caller = answer.principal;
+  const route = answer.route;
+  return el("div", { class: "explained" },
+    el("p", { class: "outcome" }, el("span", { class: `decision ${answer.decision}` }, answer.decision), answer.code ? ` ${answer.status ?? ""} ${answer.code}` : permitted ? "" : ` ${answer.status ?? ""}`),
+    answer.detail ? el("p", {}, answer.detail) : null,
+    facts([
+      ["Route", route && `${route.name} → ${route.upstream}`],
+      ["Path", route?.path],
+      ["Caller", caller && [caller.tenant, caller.user, (caller.roles ?? []).join(", "), caller.auth_method].filter(Boolean).join(" · ")],
+      ["Tenant from", answer.tenant_from],
+      ["Rule", typeof answer.rule === "object" ? answer.rule?.name : answer.rule],
+      ["Would deny", (answer.would_deny ?? []).map((rule) => rule.name ?? rule).join(", ")],
+      ["Model", typeof answer.model === "object" ? answer.model?.name : answer.model],
+      ["Would reserve", answer.reserve_usd && usd(answer.reserve_usd)],
+      ...(answer.resources ?? []).map((it) => [`${it.kind} ${it.id}`, `owned by ${it.owner === "caller" ? "the caller" : it.owner}`]),
+      ...(answer.ceilings ?? []).map((it) => [`${it.scope} ${it.value ?? ""}`.trim(), `${usd(it.spent_usd)} of ${usd(it.limit_usd)}, ${usd(it.reserved_usd)} reserved${it.resets_at ? `, until ${moment(it.resets_at)}` : ""}`]),
+      ["Backend gets", answer.backend && `${answer.backend.method} ${answer.backend.target}`],
+    ]),
+    answer.steps?.length ? el("ol", { class: "steps" }, answer.steps.map((step) => el("li", { "data-state": { passed: "good", refused: "bad" }[step.outcome] ?? "none" }, el("b", {}, step.step), ` ${step.outcome}`, step.says ? el("span", { class: "hint" }, ` ${step.says}`) : null))) : null,
+    answer.backend?.headers?.length ? el("details", {}, el("summary", {}, "Headers that the backend gets"), el("dl", { class: "facts" }, answer.backend.headers.map(([name, value]) => el("div", {}, el("dt", { class: "code" }, name), el("dd", { class: "code" }, value))))) : null,
+  );
+}
+
+export function startExplain() {
+  byId("explain-form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const place = byId("explained");
+    try {
+      fill(place, explained(await post("v1/explain", described(event.target))));
+    } catch (error) {
+      const unable = error instanceof Refused && [404, 405].includes(error.status) && error.code !== "request_rejected";
+      fill(place, el("p", { class: "problem" }, unable ? "This build of the gate can't explain decisions." : error.message));
+    }
+  });
+}
