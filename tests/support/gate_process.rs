@@ -46,6 +46,7 @@ pub struct GateBuilder {
     environment: Vec<(String, String)>,
     unix: bool,
     everywhere: bool,
+    admin_token: bool,
     ready_when: &'static str,
 }
 
@@ -112,6 +113,12 @@ impl GateBuilder {
         let listen = self.sections.entry("listen".to_owned()).or_default();
         listen.push_str(lines);
         listen.push('\n');
+        self
+    }
+
+    /// Configures no admin token.
+    pub fn without_admin_token(mut self) -> Self {
+        self.admin_token = false;
         self
     }
 
@@ -211,6 +218,7 @@ impl GateProcess {
             environment: Vec::new(),
             unix: false,
             everywhere: false,
+            admin_token: true,
             ready_when: "/readyz",
         }
     }
@@ -387,11 +395,11 @@ impl GateProcess {
             Address::Unix(path) => format!("unix:{}", path.display()),
         };
         let mut sections = self.builder.sections.clone();
-        let admin = format!(
-            "address = \"{}\"\ntoken = \"file:{}\"\n",
-            self.admin.authority(),
-            self.folder().join("admin-token").display(),
-        );
+        let mut admin = format!("address = \"{}\"\n", self.admin.authority());
+        if self.builder.admin_token {
+            let token = self.folder().join("admin-token");
+            admin.push_str(&format!("token = \"file:{}\"\n", token.display()));
+        }
         sections
             .entry("admin".to_owned())
             .or_default()
