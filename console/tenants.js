@@ -45,6 +45,7 @@ function bar(ceiling, whose) {
 const reset = (ceiling) => (ceiling.resets_at ? el("time", { datetime: ceiling.resets_at, title: moment(ceiling.resets_at) }, `in ${until(ceiling.resets_at)}`) : "never");
 
 function rows() {
+  say(byId("charged-over"), `Charged over ${SPANS[span()]}`);
   const wanted = byId("find-tenant").value.trim().toLowerCase();
   const found = tenants.filter((tenant) => tenant.id.toLowerCase().includes(wanted));
   const items = found.slice(0, MOST).flatMap((tenant) => {
