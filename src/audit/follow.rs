@@ -93,9 +93,8 @@ impl Following {
                 return Some(Followed::Record(line));
             }
             while let Some(line) = self.line() {
-                match self.shown(&line) {
-                    Some(shown) => return Some(shown),
-                    None => continue,
+                if let Some(shown) = self.shown(&line) {
+                    return Some(shown);
                 }
             }
             match self.pieces.recv().await {
