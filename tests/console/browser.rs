@@ -127,6 +127,8 @@ impl Browser {
         )
         .await;
         page.resize(width, height).await;
+        let params = json!({ "features": [still()] });
+        page.call("Emulation.setEmulatedMedia", params).await;
         page.call("Page.navigate", json!({ "url": url })).await;
         page.until("document.readyState === 'complete'").await;
         page
@@ -258,6 +260,12 @@ impl Page {
         }
     }
 
+    /// Has the panels look again without waiting for their time, as coming back to the tab does.
+    pub async fn look_again(&self) {
+        self.value("document.dispatchEvent(new Event('visibilitychange'))")
+            .await;
+    }
+
     /// Clicks the first element that matches, where a hand would: in its middle.
     pub async fn click(&self, selector: &str) {
         let quoted = Value::from(selector);
@@ -317,8 +325,8 @@ impl Page {
 
     /// Pretends that the system is dark or light.
     pub async fn prefer(&self, scheme: &str) {
-        let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
-        let params = json!({ "features": [feature] });
+        let scheme = json!({ "name": "prefers-color-scheme", "value": scheme });
+        let params = json!({ "features": [scheme, still()] });
         self.call("Emulation.setEmulatedMedia", params).await;
     }
 
@@ -334,12 +342,16 @@ impl Page {
         clip["scale"] = 1.into();
         let params = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
         let shot = self.call("Page.captureScreenshot", params).await;
-        let folder = pictures();
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join(format!("{name}.png"));
-        let bytes = STANDARD.decode(shot["data"].as_str().unwrap()).unwrap();
-        std::fs::write(&path, bytes).unwrap();
-        path
+        keep(name, &shot)
+    }
+
+    /// A picture of what is on the screen, kept likewise.
+    pub async fn screen(&self, name: &str) -> PathBuf {
+        self.value("window.scrollTo(0, 0)").await;
+        let shot = self
+            .call("Page.captureScreenshot", json!({ "format": "png" }))
+            .await;
+        keep(name, &shot)
     }
 
     /// What the browser told of this tab so far, by the name of the event.
@@ -397,8 +409,22 @@ impl Page {
     }
 }
 
+/// No movement: what is scrolled to is there at once.
+fn still() -> Value {
+    json!({ "name": "prefers-reduced-motion", "value": "reduce" })
+}
+
+fn keep(name: &str, shot: &Value) -> PathBuf {
+    let folder = pictures();
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(format!("{name}.png"));
+    let bytes = STANDARD.decode(shot["data"].as_str().unwrap()).unwrap();
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
 /// Where pictures are kept.
-pub fn pictures() -> PathBuf {
+fn pictures() -> PathBuf {
     // Beside the binaries of whatever target directory is used.
     let mut folder = std::env::current_exe().unwrap();
     while folder.file_name().is_some_and(|name| name != "deps") {

@@ -15,7 +15,8 @@ async fn whole(stage: &Stage, size: (u32, u32), scheme: &str) -> Page {
 
 #[tokio::test]
 async fn pictures_of_the_console_are_left_to_look_at() {
-    let stage = Stage::busy().await;
+    let mut stage = Stage::busy().await;
+    stage.hold(("initech", "erin")).await;
     let page = stage.page(DESK).await;
     page.until("document.querySelector('#token').offsetParent")
         .await;
@@ -23,6 +24,7 @@ async fn pictures_of_the_console_are_left_to_look_at() {
     for scheme in ["light", "dark"] {
         let page = whole(&stage, DESK, scheme).await;
         pictures.push(page.picture(&format!("desk-{scheme}"), None).await);
+        pictures.push(page.screen(&format!("desk-{scheme}-screen")).await);
         let page = whole(&stage, PHONE, scheme).await;
         pictures.push(page.picture(&format!("phone-{scheme}"), None).await);
     }

@@ -102,6 +102,9 @@ impl Stage {
     /// The same, with a gate that `change` changes before it starts.
     pub async fn idle_with(change: impl FnOnce(GateBuilder) -> GateBuilder) -> Self {
         let backend = RecordingBackend::start(|request| match request.target().as_str() {
+            "/chat" if request.body.content == b"hold" => {
+                Answer::nothing().until_the_client_leaves()
+            }
             "/events" => Answer::event_stream()
                 .event("one")
                 .until_the_client_leaves(),
@@ -210,6 +213,21 @@ impl Stage {
             .await;
         client.read_until("data: one\n\n").await;
         self.streams.push(client);
+    }
+
+    /// Begins a call that has money reserved for as long as the stage lives, and waits until it has.
+    pub async fn hold(&mut self, caller: (&str, &str)) {
+        let mut client = RawClient::connect(self.gate.address()).await;
+        client
+            .send(self.request(caller, "POST", "/chat", "hold"))
+            .await;
+        self.streams.push(client);
+        let page = format!("/v1/tenants/{}/spend", caller.0);
+        until("the reservation", async || {
+            let spend = self.api(&page).await;
+            (spend["ceilings"][0]["reserved_usd"] == "0.05").then_some(())
+        })
+        .await;
     }
 
     /// Ends the streams.
