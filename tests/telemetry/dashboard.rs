@@ -20,7 +20,9 @@ fn panels(dashboard: &Value) -> impl Iterator<Item = &Value> {
 /// Every expression, with the variables of the dashboard filled in.
 pub fn expressions() -> Vec<String> {
     let dashboard = dashboard();
-    let targets = panels(&dashboard).filter_map(|panel| panel["targets"].as_array()).flatten();
+    let targets = panels(&dashboard)
+        .filter_map(|panel| panel["targets"].as_array())
+        .flatten();
     let annotations = dashboard["annotations"]["list"].as_array().unwrap();
     targets
         .chain(annotations)
@@ -39,7 +41,10 @@ fn every_panel_asks_for_metrics_and_labels_that_there_are() {
     let page = documented();
     let expressions = expressions();
     for expression in &expressions {
-        assert!(!expression.contains('$'), "a variable that the dashboard has not: {expression}");
+        assert!(
+            !expression.contains('$'),
+            "a variable that the dashboard has not: {expression}"
+        );
         hold(expression, "the dashboard", &page);
     }
     let all = expressions.concat();
@@ -55,11 +60,20 @@ fn every_panel_has_a_title_a_place_of_its_own_and_the_chosen_data_source() {
     let mut taken: Vec<[i64; 4]> = Vec::new();
     for panel in panels(&dashboard) {
         let title = panel["title"].as_str().unwrap();
-        assert!(!title.is_empty() && ids.insert(panel["id"].as_i64().unwrap()), "{title}");
+        assert!(
+            !title.is_empty() && ids.insert(panel["id"].as_i64().unwrap()),
+            "{title}"
+        );
         let [x, y, w, h] = ["x", "y", "w", "h"].map(|key| panel["gridPos"][key].as_i64().unwrap());
-        assert!(x >= 0 && w > 0 && h > 0 && x + w <= 24, "{title}: the grid has 24 columns");
+        assert!(
+            x >= 0 && w > 0 && h > 0 && x + w <= 24,
+            "{title}: the grid has 24 columns"
+        );
         let apart = |other: &[i64; 4]| {
-            x + w <= other[0] || other[0] + other[2] <= x || y + h <= other[1] || other[1] + other[3] <= y
+            x + w <= other[0]
+                || other[0] + other[2] <= x
+                || y + h <= other[1]
+                || other[1] + other[3] <= y
         };
         assert!(taken.iter().all(apart), "{title} lies over another panel");
         taken.push([x, y, w, h]);
@@ -67,22 +81,43 @@ fn every_panel_has_a_title_a_place_of_its_own_and_the_chosen_data_source() {
         if kind == "row" {
             continue;
         }
-        assert!(["timeseries", "stat", "bargauge"].contains(&kind), "{title}: {kind}");
+        assert!(
+            ["timeseries", "stat", "bargauge"].contains(&kind),
+            "{title}: {kind}"
+        );
         assert_eq!(panel["datasource"]["uid"], "${datasource}", "{title}");
-        assert!(panel["fieldConfig"]["defaults"]["unit"].is_string(), "{title} has no unit");
+        assert!(
+            panel["fieldConfig"]["defaults"]["unit"].is_string(),
+            "{title} has no unit"
+        );
         let targets = panel["targets"].as_array().unwrap();
         assert!(!targets.is_empty(), "{title}");
-        let references: BTreeSet<_> = targets.iter().map(|it| it["refId"].as_str().unwrap()).collect();
+        let references: BTreeSet<_> = targets
+            .iter()
+            .map(|it| it["refId"].as_str().unwrap())
+            .collect();
         assert_eq!(references.len(), targets.len(), "{title}");
-        assert!(targets.iter().all(|it| it["datasource"]["uid"] == "${datasource}"), "{title}");
+        assert!(
+            targets
+                .iter()
+                .all(|it| it["datasource"]["uid"] == "${datasource}"),
+            "{title}"
+        );
     }
 }
 
 #[test]
 fn it_can_be_narrowed_to_tenants_and_routes_and_has_a_row_for_each_concern() {
     let dashboard = dashboard();
-    let variables: Vec<_> = dashboard["templating"]["list"].as_array().unwrap().iter().collect();
-    let names: Vec<_> = variables.iter().map(|it| it["name"].as_str().unwrap()).collect();
+    let variables: Vec<_> = dashboard["templating"]["list"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .collect();
+    let names: Vec<_> = variables
+        .iter()
+        .map(|it| it["name"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["datasource", "tenant", "route"]);
     let page = documented();
     for variable in &variables[1..] {
@@ -93,12 +128,28 @@ fn it_can_be_narrowed_to_tenants_and_routes_and_has_a_row_for_each_concern() {
             .unwrap();
         assert!(page[metric].labels.contains(label), "{definition}");
     }
-    let rows: Vec<_> = panels(&dashboard).filter(|it| it["type"] == "row").map(|it| it["title"].as_str().unwrap()).collect();
+    let rows: Vec<_> = panels(&dashboard)
+        .filter(|it| it["type"] == "row")
+        .map(|it| it["title"].as_str().unwrap())
+        .collect();
     assert_eq!(
         rows,
-        ["Traffic", "Refusals", "Money", "Ceilings", "Backends", "Streams", "Keys", "Audit, policies and export", "Memory service"]
+        [
+            "Traffic",
+            "Refusals",
+            "Money",
+            "Ceilings",
+            "Backends",
+            "Streams",
+            "Keys",
+            "Audit, policies and export",
+            "Memory service"
+        ]
     );
     assert_eq!(dashboard["uid"], "fabric-gate");
     assert!(dashboard["schemaVersion"].as_i64().unwrap() >= 39);
-    assert!(dashboard["id"].is_null(), "an id would be another's where it is imported");
+    assert!(
+        dashboard["id"].is_null(),
+        "an id would be another's where it is imported"
+    );
 }

@@ -36,9 +36,14 @@ pub fn documented() -> BTreeMap<String, Metric> {
         let labels = labels.split(", ").filter(|label| *label != "none");
         let metric = Metric {
             kind: kind.to_owned(),
-            labels: labels.map(|label| label.trim_matches('`').to_owned()).collect(),
+            labels: labels
+                .map(|label| label.trim_matches('`').to_owned())
+                .collect(),
         };
-        assert!(found.insert(name.to_owned(), metric).is_none(), "{name} twice");
+        assert!(
+            found.insert(name.to_owned(), metric).is_none(),
+            "{name} twice"
+        );
     }
     found
 }
@@ -47,7 +52,9 @@ pub fn documented() -> BTreeMap<String, Metric> {
 pub fn expressions() -> Vec<String> {
     let page = fs::read_to_string(file("docs/metrics.md")).unwrap();
     let blocks = page.split("```promql\n").skip(1);
-    blocks.map(|block| block.split("```").next().unwrap().to_owned()).collect()
+    blocks
+        .map(|block| block.split("```").next().unwrap().to_owned())
+        .collect()
 }
 
 /// Every metric that an exposition has a sample of.
@@ -69,15 +76,20 @@ pub fn exposed(text: &str) -> BTreeMap<String, Metric> {
             .filter_map(|end| sample.strip_suffix(end))
             .find(|name| kinds.get(*name).is_some_and(|kind| kind == "histogram"))
             .unwrap_or(sample);
-        let labels = labels.trim_end_matches('}').split("\",").filter_map(|label| {
-            let (label, _) = label.split_once("=\"")?;
-            (label != "le").then(|| label.to_owned())
-        });
+        let labels = labels
+            .trim_end_matches('}')
+            .split("\",")
+            .filter_map(|label| {
+                let (label, _) = label.split_once("=\"")?;
+                (label != "le").then(|| label.to_owned())
+            });
         let metric = Metric {
             kind: kinds[name].clone(),
             labels: labels.collect(),
         };
-        let known = found.entry(name.to_owned()).or_insert_with(|| metric.clone());
+        let known = found
+            .entry(name.to_owned())
+            .or_insert_with(|| metric.clone());
         assert_eq!(*known, metric, "{name} has one set of labels");
     }
     found
@@ -88,9 +100,15 @@ pub fn named(expression: &str) -> Vec<(String, Vec<(String, String)>)> {
     let is_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
     let mut found = Vec::new();
     let mut rest = expression;
-    while let Some(at) = ["fabric_", "process_start"].iter().filter_map(|it| rest.find(it)).min() {
+    while let Some(at) = ["fabric_", "process_start"]
+        .iter()
+        .filter_map(|it| rest.find(it))
+        .min()
+    {
         rest = &rest[at..];
-        let end = rest.find(|character| !is_name(character)).unwrap_or(rest.len());
+        let end = rest
+            .find(|character| !is_name(character))
+            .unwrap_or(rest.len());
         let name = rest[..end].to_owned();
         rest = &rest[end..];
         let mut matchers = Vec::new();
@@ -128,9 +146,14 @@ pub fn hold(expression: &str, place: &str, page: &BTreeMap<String, Metric>) {
         let base = ["_bucket", "_sum", "_count"]
             .iter()
             .filter_map(|end| name.strip_suffix(end))
-            .find(|base| page.get(*base).is_some_and(|metric| metric.kind == "histogram"))
+            .find(|base| {
+                page.get(*base)
+                    .is_some_and(|metric| metric.kind == "histogram")
+            })
             .unwrap_or(&name);
-        let metric = page.get(base).unwrap_or_else(|| panic!("{place}: there is no {name}"));
+        let metric = page
+            .get(base)
+            .unwrap_or_else(|| panic!("{place}: there is no {name}"));
         for (label, _) in matchers {
             assert!(
                 metric.labels.contains(&label) || ADDED.contains(&label.as_str()),
@@ -159,12 +182,18 @@ fn each_example_of_the_page_asks_for_metrics_and_labels_that_are_on_it() {
 fn the_metrics_that_are_promised_are_on_the_page() {
     let page = documented();
     for (name, labels) in [
-        ("fabric_gate_requests_total", &["route", "tenant", "decision"][..]),
+        (
+            "fabric_gate_requests_total",
+            &["route", "tenant", "decision"][..],
+        ),
         ("fabric_gate_denials_total", &["reason", "tenant"]),
         ("fabric_gate_request_seconds", &[]),
         ("fabric_gate_overhead_seconds", &[]),
         ("fabric_gate_spent_usd_total", &["tenant"]),
-        ("fabric_gate_ceiling_used_ratio", &["tenant", "scope", "window"]),
+        (
+            "fabric_gate_ceiling_used_ratio",
+            &["tenant", "scope", "window"],
+        ),
         ("fabric_gate_reserved_usd", &["tenant"]),
         ("fabric_gate_policy_info", &["revision"]),
         ("fabric_gate_policy_reloads_total", &["result"]),
@@ -173,6 +202,10 @@ fn the_metrics_that_are_promised_are_on_the_page() {
         ("fabric_gate_open_streams", &["tenant"]),
     ] {
         let labels: BTreeSet<String> = labels.iter().map(|label| (*label).to_owned()).collect();
-        assert_eq!(page.get(name).map(|metric| &metric.labels), Some(&labels), "{name}");
+        assert_eq!(
+            page.get(name).map(|metric| &metric.labels),
+            Some(&labels),
+            "{name}"
+        );
     }
 }

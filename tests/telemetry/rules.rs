@@ -24,7 +24,8 @@ fn promtool(arguments: &[&str]) {
         .args(arguments)
         .current_dir(file("deploy/prometheus"))
         .output();
-    let output = run.unwrap_or_else(|error| panic!("promtool: {error}; `scripts/setup test` installs it"));
+    let output =
+        run.unwrap_or_else(|error| panic!("promtool: {error}; `scripts/setup test` installs it"));
     assert!(
         output.status.success(),
         "promtool {arguments:?}\n{}{}",
@@ -44,7 +45,10 @@ fn rules() -> Vec<(String, String)> {
 }
 
 fn expression(rule: &str) -> String {
-    let lines = rule.lines().skip_while(|line| !line.ends_with("expr: |")).skip(1);
+    let lines = rule
+        .lines()
+        .skip_while(|line| !line.ends_with("expr: |"))
+        .skip(1);
     let indented = lines.take_while(|line| line.starts_with("          "));
     indented.collect::<Vec<_>>().join("\n")
 }
@@ -58,10 +62,14 @@ fn the_rules_are_well_formed_and_fire_when_their_tests_say() {
 #[test]
 fn every_expression_anywhere_is_one_that_prometheus_takes() {
     let mut text = "groups:\n  - name: expressions\n    rules:\n".to_owned();
-    let all = expressions().into_iter().chain(crate::dashboard::expressions());
+    let all = expressions()
+        .into_iter()
+        .chain(crate::dashboard::expressions());
     for (number, expression) in all.enumerate() {
         let expression = serde_json::to_string(expression.trim()).unwrap();
-        text.push_str(&format!("      - record: expression:{number}\n        expr: {expression}\n"));
+        text.push_str(&format!(
+            "      - record: expression:{number}\n        expr: {expression}\n"
+        ));
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("expressions.yml");
@@ -83,7 +91,9 @@ fn every_rule_asks_for_metrics_and_labels_that_there_are() {
 #[test]
 fn every_reason_that_a_rule_or_a_panel_names_is_one_of_a_refusal() {
     let denials = DenialCode::ALL.iter().map(|code| code.facts().code);
-    let known: BTreeSet<&str> = denials.chain(FailureCode::ALL.iter().map(|code| code.facts().code)).collect();
+    let known: BTreeSet<&str> = denials
+        .chain(FailureCode::ALL.iter().map(|code| code.facts().code))
+        .collect();
     let rules = rules();
     let of_rules = rules.iter().map(|(_, rule)| expression(rule));
     for expression in of_rules.chain(crate::dashboard::expressions()) {
@@ -110,14 +120,28 @@ fn every_rule_says_how_grave_it_is_and_leads_to_what_to_do_and_is_tested() {
     let tests = fs::read_to_string(file("deploy/prometheus/rules.test.yml")).unwrap();
     let incidents = fs::read_to_string(file("docs/incidents.md")).ok();
     for (name, rule) in rules() {
-        assert!(["critical", "warning", "info"].iter().any(|it| rule.contains(&format!("severity: {it}"))), "{name}");
-        assert!(rule.contains("summary: ") && rule.contains("description: "), "{name}");
-        assert!(tests.contains(&format!("- alertname: {name}\n")), "{name} has no test in which it fires");
+        assert!(
+            ["critical", "warning", "info"]
+                .iter()
+                .any(|it| rule.contains(&format!("severity: {it}"))),
+            "{name}"
+        );
+        assert!(
+            rule.contains("summary: ") && rule.contains("description: "),
+            "{name}"
+        );
+        assert!(
+            tests.contains(&format!("- alertname: {name}\n")),
+            "{name} has no test in which it fires"
+        );
         let (_, anchor) = rule.split_once("docs/incidents.md#").unwrap();
         let anchor = anchor.lines().next().unwrap().trim();
         assert!(INCIDENTS.contains(&anchor), "{name}: {anchor}");
         if let Some(page) = &incidents {
-            assert!(anchors(page).contains(anchor), "{name}: docs/incidents.md has no {anchor}");
+            assert!(
+                anchors(page).contains(anchor),
+                "{name}: docs/incidents.md has no {anchor}"
+            );
         }
     }
 }

@@ -36,11 +36,11 @@ id = "narrow"
 limits = { requests_per_second = 1, burst = 1 }
 
 [[routes]]
-name = "free"
-upstream = "backend"
+name = "lost"
+upstream = "nowhere"
 methods = ["POST"]
-path = "/free"
-cost = { fixed_usd = "0" }
+path = "/lost"
+cost = { fixed_usd = "0.01" }
 
 [[routes]]
 name = "notes.read"

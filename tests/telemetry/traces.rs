@@ -263,6 +263,14 @@ async fn a_failure_is_an_error_and_what_shadow_rules_would_do_is_told() {
         assert_eq!(code(span), StatusCode::Error);
         assert_eq!(span.says("error.type"), Some("upstream_unreachable"));
     }
+    let answer = stage.ask("GET", "/own/another", &[], b"").await;
+    assert_eq!(answer.status, 404);
+    let spans = stage.spans_of(&answer, 2).await;
+    assert_eq!(spans[0].says("fabric.reason"), Some("not_found"));
+    assert_eq!(
+        (code(&spans[0]), code(&spans[1])),
+        (StatusCode::Unset, StatusCode::Unset)
+    );
     let answer = stage.ask("GET", "/notes/broken", &[], b"").await;
     assert_eq!(answer.status, 500);
     let spans = stage.spans_of(&answer, 2).await;

@@ -170,7 +170,8 @@ impl Telemetry {
 
     /// Exports a request that has ended, if it is one that is.
     pub fn ended(&self, request: impl FnOnce() -> EndedRequest, sampled: bool, went_wrong: bool) {
-        if !sampled && !(went_wrong && self.sampling.refusals) {
+        let exported = sampled || (went_wrong && self.sampling.refusals);
+        if !exported {
             return;
         }
         let request = Box::new(request());

@@ -87,21 +87,20 @@ fn upstream_span(request: &EndedRequest, call: &UpstreamCall, detail: &Detail) -
         of.text("server.address", host);
         of.number("server.port", (*port).into());
     }
-    // Seen from the client's side every status from 400 on is an error.
+    // Seen from the client's side every status from 400 on is an error. Without one nothing is known
+    // but whether the gate blames the backend: one that was asked how it says that something is not
+    // there did its part.
     let failed = match call.status {
         Some(status) => status >= 400 || request.failed(),
-        None => true,
+        None => request.reason.starts_with("upstream_"),
     };
+    if let Some(code) = call.status {
+        of.number("http.response.status_code", code.into());
+    }
     match call.status {
-        Some(code) => {
-            of.number("http.response.status_code", code.into());
-            if code >= 400 {
-                of.text("error.type", code.to_string());
-            } else if request.failed() {
-                of.text("error.type", request.reason);
-            }
-        }
-        None => of.text("error.type", request.reason),
+        Some(code) if code >= 400 => of.text("error.type", code.to_string()),
+        Some(_) | None if failed => of.text("error.type", request.reason),
+        Some(_) | None => {}
     }
     let mut name = named(request);
     if let (Some(asked), true) = (&call.gen_ai, detail.gen_ai) {
@@ -176,8 +175,10 @@ fn gen_ai(of: &mut Attributes, asked: &GenAi, operation: Option<&str>) {
     of.optional("gen_ai.request.model", asked.model.as_deref());
     of.optional("gen_ai.response.model", asked.answered_by.as_deref());
     if let Some(tokens) = &asked.tokens {
-        // Those read from the provider's cache are among the first, as the conventions want it.
-        of.number("gen_ai.usage.input_tokens", tokens.input);
+        // The conventions count what came from the provider's cache among the input; the bill counts it
+        // apart, for it has a price of its own.
+        let input = tokens.input.saturating_add(tokens.cache_read);
+        of.number("gen_ai.usage.input_tokens", input);
         of.number("gen_ai.usage.output_tokens", tokens.output);
         of.number("gen_ai.usage.cache_read.input_tokens", tokens.cache_read);
     }

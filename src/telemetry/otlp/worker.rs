@@ -13,7 +13,7 @@ use prost::Message;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::attributes::Attributes;
 use super::budget::Budget;
@@ -53,9 +53,10 @@ impl Exporter {
         self.stop.send_replace(true);
         let tasks = self.tasks;
         let all = async {
+            let deadline = Instant::now() + limit;
             for task in tasks {
                 let abort = task.abort_handle();
-                if timeout(limit, task).await.is_err() {
+                if timeout_at(deadline, task).await.is_err() {
                     abort.abort();
                     tracing::warn!("the last spans or log records were not sent in time");
                 }

@@ -163,7 +163,7 @@ fn what_means_nothing_is_refused_with_its_place_and_no_secret() {
         assert!(
             problems
                 .concat()
-                .contains(&format!("environment: `{variable}` is")),
+                .contains(&format!("environment: error: `{variable}` is")),
             "{problems:?}"
         );
         assert!(!problems.concat().contains("hush"));
