@@ -24,6 +24,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod decision;
+pub mod explain;
 pub mod identity;
 pub mod inspect;
 pub mod keys;

@@ -1,6 +1,6 @@
 //! The direction of imports: an arrow may only point down.
 //!
-//! `bin → cli → proxy, admin, config → pipeline → policy, audit → state → ownership, budget →
+//! `bin → cli → admin, config → explain → proxy → pipeline → policy, audit → state → ownership, budget →
 //! identity, inspect, telemetry → secret → decision, tenant, money, clock, keys`. This test reads `src/**` and fails where a module imports one
 //! above it, where pingora is known outside of `proxy`, or axum outside of `admin` (and the place
 //! that assembles them).
@@ -17,7 +17,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Module and the modules it may import besides itself.
-const ARROWS: [(&str, &[&str]); 22] = [
+const ARROWS: [(&str, &[&str]); 23] = [
     ("clock", &[]),
     ("keys", &[]),
     ("tenant", &[]),
@@ -111,12 +111,31 @@ const ARROWS: [(&str, &[&str]); 22] = [
         ],
     ),
     (
+        "explain",
+        &[
+            "audit",
+            "budget",
+            "clock",
+            "decision",
+            "identity",
+            "inspect",
+            "money",
+            "ownership",
+            "pipeline",
+            "policy",
+            "proxy",
+            "telemetry",
+            "tenant",
+        ],
+    ),
+    (
         "admin",
         &[
             "audit",
             "budget",
             "clock",
             "decision",
+            "explain",
             "money",
             "ownership",
             "pipeline",
@@ -133,6 +152,7 @@ const ARROWS: [(&str, &[&str]); 22] = [
             "budget",
             "clock",
             "config",
+            "explain",
             "identity",
             "inspect",
             "keys",
@@ -269,6 +289,26 @@ fn no_import_runs_against_the_arrows() {
 }
 
 #[test]
+fn only_explain_can_suppose_a_caller() {
+    let wrong: Vec<String> = mentions()
+        .iter()
+        .filter(|mention| mention.module != "explain")
+        .filter(|mention| mention.text.contains("Principal::supposed"))
+        .map(|mention| format!("{}:{}", mention.file.display(), mention.line))
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "who is only supposed to call is let in by nothing:\n{}",
+        wrong.join("\n")
+    );
+    let asks = mentions();
+    let mut asks = asks
+        .iter()
+        .filter(|it| it.text.contains("Principal::supposed("));
+    assert!(asks.next().is_some(), "the test looks for what is there");
+}
+
+#[test]
 fn crates_that_shape_code_are_known_in_one_place_each() {
     let mut wrong = Vec::new();
     for mention in mentions() {
@@ -292,7 +332,10 @@ fn crates_that_shape_code_are_known_in_one_place_each() {
 /// What makes the rights of the operator, over any tenant, and who may know it.
 const RIGHTS_OF_THE_OPERATOR: [(&str, &[&str]); 3] = [
     ("at_this_machine", &["memory/caller/", "cli/memory/tenant/"]),
-    ("Operator", &["memory/caller/", "memory/mod.rs", "cli/memory/tenant/"]),
+    (
+        "Operator",
+        &["memory/caller/", "memory/mod.rs", "cli/memory/tenant/"],
+    ),
     ("Oversight", &["memory/", "cli/memory/tenant/"]),
 ];
 
@@ -303,7 +346,11 @@ fn no_request_can_come_by_the_rights_of_the_operator() {
     let mut known = 0;
     for mention in mentions() {
         for (name, places) in RIGHTS_OF_THE_OPERATOR {
-            if !mention.text.split(|it| !is_part(it)).any(|word| word == name) {
+            if !mention
+                .text
+                .split(|it| !is_part(it))
+                .any(|word| word == name)
+            {
                 continue;
             }
             known += 1;
@@ -318,7 +365,10 @@ fn no_request_can_come_by_the_rights_of_the_operator() {
         "rights over any tenant beyond the commands:\n{}",
         wrong.join("\n")
     );
-    assert!(known > 10, "{known} places know them: have they another name?");
+    assert!(
+        known > 10,
+        "{known} places know them: have they another name?"
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod audit;
 mod console;
+mod explain;
 mod health;
 mod keys;
 mod llm;
@@ -63,6 +64,7 @@ pub fn router(state: Arc<AdminState>) -> Router {
     let guarded = Router::new()
         .route("/v1/policy", get(policy::show))
         .route("/v1/policy/reload", post(policy::reload))
+        .route("/v1/explain", post(explain::ask))
         .route("/v1/tenants", get(spend::tenants))
         .route("/v1/tenants/{id}", delete(resources::erase))
         .route("/v1/tenants/{id}/llm", get(llm::show).patch(llm::change))

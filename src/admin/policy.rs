@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::{AdminState, problem};
 use crate::policy::reload::ReloadOutcome;
-use crate::policy::render_json;
+use crate::policy::{Revision, render_json};
 
-/// Revision, files and the last error.
+/// Revision, files, what is probably not meant in them, and the last error.
 pub(super) async fn show(State(state): State<Arc<AdminState>>) -> Json<Value> {
     let status = state.policies.status();
     Json(json!({
@@ -20,6 +20,7 @@ pub(super) async fn show(State(state): State<Arc<AdminState>>) -> Json<Value> {
         "loaded_at": status.loaded_at.to_string(),
         "directory": state.policies.directory().display().to_string(),
         "files": status.files,
+        "warnings": render_json(&status.warnings),
         "reloads": { "changed": status.reloads_ok, "rejected": status.reloads_rejected },
         "last_error": status.last_error.map(|rejected| json!({
             "at": rejected.at.to_string(),
@@ -33,13 +34,17 @@ pub(super) async fn reload(State(state): State<Arc<AdminState>>) -> Response {
     let policies = Arc::clone(&state.policies);
     // Reading files and compiling is not for a thread that answers health checks.
     let outcome = tokio::task::spawn_blocking(move || policies.reload_now()).await;
+    let taken = |result: &str, revision: &Revision| {
+        let body = json!({
+            "result": result,
+            "revision": revision.as_str(),
+            "warnings": render_json(&state.policies.status().warnings),
+        });
+        Json(body).into_response()
+    };
     match outcome {
-        Ok(ReloadOutcome::Changed(revision)) => {
-            Json(json!({ "result": "changed", "revision": revision.as_str() })).into_response()
-        }
-        Ok(ReloadOutcome::Unchanged(revision)) => {
-            Json(json!({ "result": "unchanged", "revision": revision.as_str() })).into_response()
-        }
+        Ok(ReloadOutcome::Changed(revision)) => taken("changed", &revision),
+        Ok(ReloadOutcome::Unchanged(revision)) => taken("unchanged", &revision),
         Ok(ReloadOutcome::Rejected(problems)) => {
             let revision = state.policies.status().revision;
             let body = json!({

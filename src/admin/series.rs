@@ -51,7 +51,7 @@ pub(super) async fn requests(
 ) -> Response {
     let span = match span(asked) {
         Ok(span) => span,
-        Err(refusal) => return refusal,
+        Err(detail) => return refused(&detail),
     };
     let series = state.gate.series().requests(span, state.gate.now());
     Json(json!({
@@ -70,7 +70,7 @@ pub(super) async fn spend(
 ) -> Response {
     let span = match span(asked) {
         Ok(span) => span,
-        Err(refusal) => return refusal,
+        Err(detail) => return refused(&detail),
     };
     let series = state.gate.series().charges(span, state.gate.now());
     let tenants: BTreeMap<&str, Vec<String>> = series
@@ -89,16 +89,16 @@ pub(super) async fn spend(
     .into_response()
 }
 
-fn span(asked: Result<Query<Asked>, QueryRejection>) -> Result<Span, Response> {
+fn span(asked: Result<Query<Asked>, QueryRejection>) -> Result<Span, String> {
     match asked {
         Ok(Query(Asked { window })) => Ok(match window {
             None | Some(Window::Hour) => Span::Hour,
             Some(Window::Day) => Span::Day,
         }),
-        Err(error) => Err(problem(
-            StatusCode::BAD_REQUEST,
-            "request_rejected",
-            &error.body_text(),
-        )),
+        Err(error) => Err(error.body_text()),
     }
+}
+
+fn refused(detail: &str) -> Response {
+    problem(StatusCode::BAD_REQUEST, "request_rejected", detail)
 }

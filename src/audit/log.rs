@@ -12,7 +12,7 @@ use super::health::{AuditStats, AuditUnavailable, Health};
 use super::intake::{Intake, Ticket, push_body};
 use super::journal::Journal;
 use super::json::push_string;
-use super::keys::LogKeys;
+use super::keys::{KeyError, LogKeys, LogSecret, SecretSource};
 use super::record::RequestRecord;
 use super::recovery::{self, OpenError};
 use super::settings::{Durability, OnFailure, Settings};
@@ -35,7 +35,8 @@ pub struct AuditLog {
     durability: Durability,
     patience: Duration,
     writer: Mutex<Option<JoinHandle<()>>>,
-    _lineage: LineageLock,
+    /// `None`: nothing is ever written.
+    _lineage: Option<LineageLock>,
 }
 
 impl AuditLog {
@@ -128,7 +129,30 @@ impl AuditLog {
             durability: settings.durability,
             patience: settings.stall,
             writer: Mutex::new(Some(thread)),
-            _lineage: lineage,
+            _lineage: Some(lineage),
+        })
+    }
+
+    /// A log that is ready and keeps nothing: for a gate that is only asked what it would do. What it
+    /// is given is lost, and counted so.
+    ///
+    /// # Errors
+    /// No key can be derived.
+    pub fn idle(clock: SharedClock) -> Result<Self, KeyError> {
+        let stall = Duration::from_secs(1);
+        let secret = SecretSource::Given(LogSecret::new([0; 32]));
+        Ok(Self {
+            intake: Arc::new(Intake::new(0)),
+            health: Arc::new(Health::new(stall)),
+            followers: Arc::new(Followers::new()),
+            keys: Arc::new(LogKeys::load(&secret)?),
+            clock,
+            instance: Arc::from(*b"null"),
+            on_failure: OnFailure::Allow,
+            durability: Durability::Batch,
+            patience: stall,
+            writer: Mutex::new(None),
+            _lineage: None,
         })
     }
 

@@ -45,6 +45,7 @@ mod ocsf;
 mod query;
 mod record;
 mod recovery;
+mod scan;
 mod settings;
 mod storage;
 #[cfg(test)]
@@ -69,6 +70,7 @@ pub use log::AuditLog;
 pub use query::{LARGEST_PAGE, Page, QueryError, query};
 pub use record::*;
 pub use recovery::OpenError;
+pub use scan::{Scanned, scan};
 pub use settings::{Durability, OnFailure, Settings};
 pub use tail::tail;
 pub use verify::{Bad, LineageReport, Report, VerifyError, verify, verify_watched};

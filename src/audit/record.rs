@@ -92,6 +92,8 @@ pub struct Caller<'a> {
     pub kind: PrincipalKind,
     /// Roles.
     pub roles: &'a [Arc<str>],
+    /// Scopes; left out of the record when empty.
+    pub scopes: &'a [Arc<str>],
     /// Who acts for whom.
     pub delegation: &'a Delegation,
     /// By which credential: `jwt:corp`.
@@ -107,6 +109,7 @@ impl<'a> From<&'a Principal> for Caller<'a> {
             user: principal.user(),
             kind: principal.kind(),
             roles: principal.roles(),
+            scopes: principal.scopes(),
             delegation: principal.delegation(),
             auth_method: principal.method().as_str(),
             token_id: principal.token_id(),
@@ -222,6 +225,9 @@ impl RequestRecord<'_> {
         text(out, b",\"user_id\":", caller.user.as_str());
         plain(out, b",\"principal\":", caller.kind.as_str());
         list(out, b",\"roles\":", caller.roles);
+        if !caller.scopes.is_empty() {
+            list(out, b",\"scopes\":", caller.scopes);
+        }
         list(out, b",\"delegation_chain\":", &caller.delegation.actors);
         if caller.delegation.dropped > 0 {
             number(
@@ -423,6 +429,7 @@ mod tests {
                     user: &user,
                     kind: PrincipalKind::Machine,
                     roles: &names,
+                    scopes: &names,
                     delegation: &delegation,
                     auth_method: "jwt:corp",
                     token_id: flag.then_some(&text),
@@ -479,6 +486,7 @@ mod tests {
             }
             if !names.is_empty() {
                 expected["would_deny"] = json!(plain);
+                expected["scopes"] = json!(plain);
             }
             prop_assert_eq!(body_of(&record), expected);
         }

@@ -7,6 +7,8 @@ mod audit;
 mod check;
 pub mod describe;
 mod dev;
+mod diff;
+mod explain;
 mod health;
 mod init;
 mod key;
@@ -15,10 +17,13 @@ mod money;
 mod output;
 mod prices;
 mod profile;
+mod reloads;
+mod replay;
 mod schema;
 mod serve;
 mod spend;
 mod telemetry;
+mod test;
 
 use std::fmt;
 use std::io;
@@ -65,6 +70,16 @@ enum Command {
     Health(health::HealthArguments),
     /// Compile the policies and tell every problem.
     Check(check::CheckArguments),
+    /// What would be decided about a request, and why; nothing is sent.
+    Explain(explain::ExplainArguments),
+    /// Run the cases (`*.cases.toml`) beside the policies.
+    Test(test::TestArguments),
+    /// Recorded decisions against other policies: what would change.
+    Replay(replay::ReplayArguments),
+    /// Two policy directories compared, in words.
+    Diff(diff::DiffArguments),
+    /// What rules in shadow mode would have refused.
+    Shadow(replay::ShadowArguments),
     /// Verify, export or follow the audit log.
     Audit(audit::AuditArguments),
     /// How far ceilings are spent; adjust it, or hold it against the audit log.
@@ -148,7 +163,7 @@ impl CommandError {
 
 /// What stands together in the help.
 const GROUPS: Groups = &[
-    ("Run", &["init", "serve"]),
+    ("Run", &["init", "serve", "health"]),
     (
         "Policies",
         &[
@@ -177,6 +192,11 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Health(arguments) => health::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
+        Command::Shadow(arguments) => replay::run_shadow(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Spend(arguments) => spend::run(&arguments),
         Command::Statement(arguments) => spend::run_statement(&arguments),
@@ -218,6 +238,15 @@ fn conclude(program: &str, done: Result<(), CommandError>) -> ExitCode {
         }
     };
     ExitCode::from(code)
+}
+
+/// A runtime for a command that asks a gate of its own.
+fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::unusable("the runtime", &error))
 }
 
 /// Logs to standard error. What is returned hears the same, and passes it on once it is told where

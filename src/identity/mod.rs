@@ -1,7 +1,7 @@
 //! Who calls: every kind of credential becomes one [`Principal`], or nothing.
 //!
-//! A `Principal` has private fields and no public constructor, so holding one proves that a
-//! credential was verified. The kinds of credential are independent of each other: a token that
+//! A `Principal` has private fields, so holding one proves that a credential was verified; the one
+//! that is only supposed (`explain`) says so by its method. The kinds of credential are independent of each other: a token that
 //! fails is never tried as an API key, and a request that carries two kinds is refused before any
 //! of them is looked at.
 
@@ -18,6 +18,7 @@ pub mod renewal;
 mod replay;
 pub mod settings;
 pub mod signing_key;
+mod supposed;
 mod token_cache;
 pub mod webhook;
 
@@ -27,4 +28,5 @@ pub use principal::{
     RoutePattern, UserId, UserIdError,
 };
 pub use replay::{DEFAULT_CAPACITY as DEFAULT_REPLAY_CAPACITY, ReplayGuard};
+pub use supposed::Supposed;
 pub use token_cache::{DEFAULT_CAPACITY as DEFAULT_TOKEN_CAPACITY, TokenCache};

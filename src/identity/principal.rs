@@ -114,6 +114,11 @@ impl AuthMethod {
         Self("development".into())
     }
 
+    /// None: a caller who is only supposed to be one.
+    pub(super) fn supposed() -> Self {
+        Self("supposed".into())
+    }
+
     /// None: the gate asks by itself.
     pub(super) fn own() -> Self {
         Self("gate".into())

@@ -66,21 +66,22 @@ impl ReplayGuard {
     ) -> Result<(), Refusal> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.drop_ended(now);
-        if marks.iter().any(|mark| seen.until.contains_key(mark)) {
-            let replay = Denial::because(
-                DenialCode::SignatureInvalid,
-                "the delivery was taken before",
-            );
-            return Err(replay.into());
-        }
-        if seen.until.len() + marks.len() > self.capacity {
-            return Err(Failure::new(FailureCode::Overloaded).into());
-        }
+        seen.room_for(marks, self.capacity)?;
         for mark in marks {
             seen.until.insert(*mark, until);
             seen.by_end.insert((until, *mark));
         }
         Ok(())
+    }
+
+    /// Whether [`ReplayGuard::take`] would take a delivery of these marks.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn weigh(&self, marks: &[Mark], now: Timestamp) -> Result<(), Refusal> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.drop_ended(now);
+        seen.room_for(marks, self.capacity)
     }
 
     /// Forgets marks, so that the sender can deliver again.
@@ -101,6 +102,20 @@ impl Default for ReplayGuard {
 }
 
 impl Seen {
+    fn room_for(&self, marks: &[Mark], capacity: usize) -> Result<(), Refusal> {
+        if marks.iter().any(|mark| self.until.contains_key(mark)) {
+            let replay = Denial::because(
+                DenialCode::SignatureInvalid,
+                "the delivery was taken before",
+            );
+            return Err(replay.into());
+        }
+        if self.until.len() + marks.len() > capacity {
+            return Err(Failure::new(FailureCode::Overloaded).into());
+        }
+        Ok(())
+    }
+
     fn drop_ended(&mut self, now: Timestamp) {
         while let Some((until, mark)) = self.by_end.first().copied() {
             if until >= now {

@@ -68,6 +68,14 @@ impl SigningKey {
         Ok(Self { key, public })
     }
 
+    /// A key that is nowhere but in memory.
+    ///
+    /// # Errors
+    /// No key can be generated.
+    pub fn in_memory() -> Result<Self, SigningKeyError> {
+        Self::from_pem(generate()?.as_bytes())
+    }
+
     /// The key in the file, made along with its folder if it is missing: complete under its name or
     /// not there, and where two processes make one, the first one's stays.
     ///
@@ -155,14 +163,18 @@ fn create(path: &Path) -> Result<(), SigningKeyError> {
             .create(directory)
             .map_err(|source| file_error(directory, source))?;
     }
+    write_whole(path, generate()?.as_bytes(), 0o600, Existing::Kept)
+}
+
+/// A key that nobody else has, in PEM.
+fn generate() -> Result<String, SigningKeyError> {
     let pair = Ed25519KeyPair::generate().map_err(|_| SigningKeyError::Generate)?;
     // Version 1 of PKCS#8: the one that everything reads.
     let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| SigningKeyError::Generate)?;
-    let pem = format!(
+    Ok(format!(
         "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
         STANDARD.encode(der.as_ref())
-    );
-    write_whole(path, pem.as_bytes(), 0o600, Existing::Kept)
+    ))
 }
 
 /// What becomes of a file that somebody else wrote in the meantime.

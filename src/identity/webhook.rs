@@ -155,6 +155,39 @@ impl Webhook {
         now: Timestamp,
         replays: &ReplayGuard,
     ) -> Result<VerifiedDelivery, Refusal> {
+        let (delivery, remembered) = self.verified(headers, body, now)?;
+        replays.take(&delivery.marks, now, now.plus_seconds(remembered))?;
+        Ok(delivery)
+    }
+
+    /// Verifies a delivery and does not take it: it can be delivered still, and there is nothing to
+    /// release.
+    ///
+    /// # Errors
+    /// As for [`Webhook::verify`].
+    pub fn examine(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: Timestamp,
+        replays: &ReplayGuard,
+    ) -> Result<VerifiedDelivery, Refusal> {
+        let (delivery, _remembered) = self.verified(headers, body, now)?;
+        replays.weigh(&delivery.marks, now)?;
+        Ok(VerifiedDelivery {
+            marks: Vec::new(),
+            ..delivery
+        })
+    }
+
+    /// A delivery that is signed well, and for how many seconds it has to be remembered once it is
+    /// taken.
+    fn verified(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<(VerifiedDelivery, i64), Refusal> {
         let invalid = || Denial::new(DenialCode::SignatureInvalid);
         let claim = self.claim(headers).ok_or_else(invalid)?;
         let tag = self.sign(&claim, body);
@@ -184,13 +217,12 @@ impl Webhook {
         if let (WebhookScheme::GitHub, Some(id)) = (self.scheme, claim.id) {
             marks.push(Mark::of(&self.name, "delivery", id.as_bytes()));
         }
-        replays.take(&marks, now, now.plus_seconds(remembered))?;
         let token_id = claim.id.map(Arc::from);
         let principal = Principal {
             token_id,
             ..self.principal.clone()
         };
-        Ok(VerifiedDelivery { principal, marks })
+        Ok((VerifiedDelivery { principal, marks }, remembered))
     }
 
     /// Lets a taken delivery be delivered again, because the backend did not get or take it.

@@ -103,6 +103,21 @@ impl Registry {
         Ok(owners)
     }
 
+    /// [`Registry::owners`] without a trace: that they were asked about is no use of them.
+    ///
+    /// # Errors
+    /// As [`Registry::owner`].
+    pub async fn look(&self, keys: &[ResourceKey]) -> Result<Vec<Ownership>, StateUnavailable> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = self.store.find(keys.to_vec()).await?;
+        match found.len() == keys.len() {
+            true => Ok(found.into_iter().map(Ownership::from).collect()),
+            false => Err(StateUnavailable::Failed),
+        }
+    }
+
     /// The owners, and whether the store was asked for them.
     async fn found(
         &self,

@@ -7,12 +7,13 @@ use http::{HeaderMap, Method, header};
 
 use super::absence::Absence;
 use super::admission::{Admission, AuthorizationOut};
+use super::authenticate::Caller;
 use super::canonical::CanonicalTarget;
 use super::cost::Costing;
-use super::credentials::{self, Presented};
 use super::declared_tenant::declared_elsewhere;
 use super::extract::{Found, Source};
 use super::generation::Generation;
+use super::inquiry::Stage;
 use super::later::Reporting;
 use super::limits::asks_for_stream;
 use super::llm::Published;
@@ -26,6 +27,7 @@ use crate::decision::{Denial, DenialCode, Failure, FailureCode, Refusal};
 use crate::identity::Principal;
 use crate::identity::webhook::{VerifiedDelivery, Webhook};
 use crate::inspect::json_rpc;
+use crate::ownership::Registry;
 use crate::policy::{
     ErrorShape, PathAllowances, PolicySnapshot, RouteMatch, RoutePolicy, SharedMemoryWrite,
     TenantLimits, UpstreamAuthorization, authorize, may_write_shared_memory, tenant_status,
@@ -90,11 +92,13 @@ impl Gate {
     ) -> Result<Step, Refusal> {
         let snapshot = generation.snapshot();
         trail.revision = Some(snapshot.revision.clone());
+        trail.reaches(Stage::Target);
         self.audit_ready()?;
         self.known_host(call.host)?;
         let target = CanonicalTarget::parse(call.target)
             .map_err(|fault| Denial::because(DenialCode::RequestRejected, fault.to_string()))?;
 
+        trail.reaches(Stage::Route);
         if *call.method == Method::GET
             && let Some(document) = snapshot.resource_metadata(target.path())
         {
@@ -151,6 +155,7 @@ impl Gate {
         let hardened = self.hardened(snapshot);
         let public = route.public && (route.health || !hardened);
         if public {
+            trail.reaches(Stage::Backend);
             return Ok(Step::Admitted(Arc::new(Admission {
                 generation: Arc::clone(generation),
                 route: Arc::clone(route),
@@ -172,27 +177,26 @@ impl Gate {
         }
 
         let limit_before = body_limit(route, snapshot.defaults);
-        let principal = match generation.webhooks.at(target.path()) {
-            Some(hook) => match body {
-                Some(body) => {
-                    let verified = self.delivery(hook, call, body)?;
-                    let principal = Arc::new(verified.principal.clone());
-                    *delivery = Some((hook, verified));
-                    principal
-                }
-                None => {
-                    return Ok(Step::NeedsBody {
-                        limit: limit_before,
-                    });
-                }
-            },
-            None => {
-                self.authenticate(generation, route, call, &target, peer)
-                    .await?
+        trail.reaches(Stage::Authenticate);
+        let principal = match self
+            .caller(generation, route, call, &target, peer, body, trail)
+            .await?
+        {
+            Caller::Known(principal) => principal,
+            Caller::Delivers(hook, verified) => {
+                let principal = Arc::new(verified.principal.clone());
+                *delivery = Some((hook, verified));
+                principal
+            }
+            Caller::InBody => {
+                return Ok(Step::NeedsBody {
+                    limit: limit_before,
+                });
             }
         };
         trail.principal = Some(Arc::clone(&principal));
 
+        trail.reaches(Stage::Tenant);
         tenant_status(snapshot, principal.tenant())?;
         let limits = snapshot.limits(principal.tenant());
         let limit = body_limit(route, limits);
@@ -223,10 +227,12 @@ impl Gate {
             &snapshot.tenancy.grammar,
         )?;
 
+        trail.reaches(Stage::Authorize);
         let outcome = authorize(snapshot, route, &principal, call.method);
         trail.rule = outcome.rule;
         trail.would_deny = outcome.would_deny;
         outcome.decision?;
+        trail.reaches(Stage::Limits);
         let needs_body = wants_body && body.is_none();
         // A refusal in JSON-RPC goes by the id of the call, which stands in the body.
         if !(needs_body && route.errors == ErrorShape::JsonRpc) {
@@ -236,6 +242,7 @@ impl Gate {
         if needs_body {
             return Ok(Step::NeedsBody { limit });
         }
+        trail.reaches(Stage::Body);
         held_to_shared_memory(snapshot, route, &principal, &source)?;
         if upgrade && !route.websocket {
             return Err(
@@ -254,6 +261,7 @@ impl Gate {
             call,
             standing: outcome.standing,
         });
+        trail.reaches(Stage::Tools);
         let tasks = match &mcp {
             Some(request) => {
                 let origin = request.ambient_origin();
@@ -267,6 +275,7 @@ impl Gate {
         };
         let mcp = mcp.map(|request| request.admitted());
 
+        trail.reaches(Stage::Rewrite);
         let authorization = self.authorization_out(route, &principal)?;
         // Before anything is claimed: a request that can't be rewritten leaves nothing behind.
         let mut rewritten = rewrite(route, &principal, &source)?;
@@ -277,12 +286,16 @@ impl Gate {
             standing: outcome.standing,
             source,
         };
+        trail.reaches(Stage::Models);
         let models = self.hold_models(&asking, &mut rewritten, trail)?;
+        trail.reaches(Stage::Ownership);
         let held = match route.names_resources() {
             // Boxed, because most requests name nothing, and the future of every one would carry it.
             true => {
-                let registry = self.registry();
-                Box::pin(ownership::hold(registry, route, &principal, source, tasks)).await?
+                let registry: &Registry = self.registry();
+                let inquiry = trail.inquiry.as_deref_mut();
+                let asked = (registry, inquiry);
+                Box::pin(ownership::hold(asked, route, &principal, source, tasks)).await?
             }
             false => Held::All(Vec::new()),
         };
@@ -291,6 +304,7 @@ impl Gate {
             Held::Not(denied) => (Vec::new(), denied),
         };
         trail.resource = resources.first().or(denied.first()).cloned();
+        trail.reaches(Stage::Cost);
         if route.cost.is_some() {
             let costing = Costing {
                 generation,
@@ -306,9 +320,8 @@ impl Gate {
                 if let Some(body) = costed.body {
                     rewritten.body = Some(body);
                 }
-                let streams = costed.spending.streams;
-                trail.spending = Some(Box::new(costed.spending));
-                if streams {
+                trail.spending = costed.spending.map(Box::new);
+                if costed.streams {
                     self.open_stream(trail)?;
                 }
             }
@@ -333,55 +346,11 @@ impl Gate {
         });
         if denied.is_empty() {
             trail.admitted = true;
+            trail.reaches(Stage::Backend);
             Ok(Step::Admitted(admission))
         } else {
             Ok(Step::Absent(Absence { admission, denied }))
         }
-    }
-
-    pub(super) async fn authenticate(
-        &self,
-        generation: &Generation,
-        route: &RoutePolicy,
-        call: &Call<'_>,
-        target: &CanonicalTarget<'_>,
-        peer: &PeerFacts,
-    ) -> Result<Arc<Principal>, Refusal> {
-        let certificate = match &peer.certificate {
-            Some(facts) => generation.certificates.identify(facts, self.now())?,
-            None => None,
-        };
-        match credentials::present(route, call.headers, target.query(), certificate)? {
-            Presented::Token(token) => {
-                let verified = match generation.tokens.cached(&token) {
-                    Some(verified) => verified,
-                    // Boxed, because it is rare and large: the future of every request would carry it.
-                    None => Box::pin(generation.tokens.verify(&token)).await?,
-                };
-                verified
-                    .principal(call.headers)
-                    .map_err(|refusal| for_reading(refusal, call.method))
-            }
-            Presented::ApiKey(key) => Ok(Arc::new(generation.api_keys.verify(&key, self.now())?)),
-            Presented::Certificate(principal) => Ok(Arc::from(principal)),
-            Presented::Nothing => generation
-                .development
-                .clone()
-                .ok_or_else(|| DenialCode::CredentialsMissing.into()),
-        }
-    }
-
-    /// Verifies a signed delivery. It may carry no other credential.
-    fn delivery(
-        &self,
-        hook: &Webhook,
-        call: &Call<'_>,
-        body: &[u8],
-    ) -> Result<VerifiedDelivery, Refusal> {
-        if credentials::any_in_headers(call.headers) {
-            return Err(credentials::two_credentials());
-        }
-        hook.verify(call.headers, body, self.now(), self.replays())
     }
 
     pub(super) fn authorization_out(
@@ -430,23 +399,6 @@ fn held_to_shared_memory(
         }
     }
     Ok(())
-}
-
-/// A mismatch looks like nothing found where the request only reads.
-fn for_reading(refusal: Refusal, method: &Method) -> Refusal {
-    match refusal {
-        Refusal::Denied(denial)
-            if denial.code == DenialCode::TenantMismatch
-                && (method == Method::GET || method == Method::HEAD) =>
-        {
-            Denial {
-                code: DenialCode::TenantMismatchRead,
-                ..denial
-            }
-            .into()
-        }
-        other => other,
-    }
 }
 
 /// Whether a body comes under a content coding, named in any of its fields.

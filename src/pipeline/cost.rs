@@ -13,7 +13,7 @@ use super::trail::Trail;
 use crate::budget::estimate::{RequestBound, Unbounded, bound_of_request};
 use crate::budget::ledger::{Exhausted, Request};
 use crate::budget::prices::{self, Price};
-use crate::budget::{ReserveError, Spender};
+use crate::budget::{Reservation, ReserveError, Spender};
 use crate::clock::Timestamp;
 use crate::decision::{CeilingFacts, Denial, DenialCode, Refusal};
 use crate::identity::Principal;
@@ -42,7 +42,10 @@ pub(super) struct Costing<'request> {
 
 /// What was held, and what the backend gets.
 pub(super) struct Costed {
-    pub(super) spending: Spending,
+    /// `None` where nothing is held, as the request is only asked about.
+    pub(super) spending: Option<Spending>,
+    /// The request asks for its answer in pieces.
+    pub(super) streams: bool,
     /// The body with what the gate needs to meter the answer, where it is not the one there was.
     pub(super) body: Option<Bytes>,
 }
@@ -94,28 +97,26 @@ impl Gate {
         let bound = costing.bound(cost, model.as_deref(), current)?;
         let spender = costing.spender(cost)?;
         let ceilings = snapshot.ceilings(costing.principal.tenant());
+        let request_id = *trail.request_id();
         let request = Request {
-            request_id: trail.request_id().as_str(),
+            request_id: request_id.as_str(),
             at: trail.received(),
             spender: &spender,
             ceilings,
             amount: bound.amount,
         };
         let status = snapshot.costs.exhausted_status;
-        let reservation = self
-            .ledger()
-            .reserve(&request)
-            .map_err(|error| match error {
-                ReserveError::Exceeded(exhausted) => {
-                    let now = self.now();
-                    self.warnings()
-                        .tell(Warning::of_refusal(&spender, &exhausted, now));
-                    Refusal::Denied(refused(&exhausted, status, Some(now)))
-                }
-                ReserveError::Unavailable(unavailable) => unavailable.into(),
-            })?;
-        let request = bound.request.as_ref();
-        let spending = Spending {
+        let streams = bound.request.as_ref().is_some_and(|bound| bound.streams)
+            // Gemini says it in the path, and its stream may be one JSON array.
+            || costing.source.target.path().ends_with(":streamGenerateContent");
+        let reservation = match trail.inquiry.is_some() {
+            true => {
+                self.weigh_cost(&request, status, hides_usage, trail)?;
+                None
+            }
+            false => Some(self.reserve(&request, status)?),
+        };
+        let spending = reservation.map(|reservation| Spending {
             reservation,
             route: Arc::clone(costing.route),
             ceilings: Arc::clone(ceilings),
@@ -123,14 +124,29 @@ impl Gate {
             model,
             others: models.collect(),
             bound: bound.tokens,
-            streams: request.is_some_and(|bound| bound.streams)
-                // Gemini says it in the path, and its stream may be one JSON array.
-                || costing.source.target.path().ends_with(":streamGenerateContent"),
+            streams,
             hides_usage,
             exhausted_status: status,
             answer: None,
-        };
-        Ok(Some(Costed { spending, body }))
+        });
+        Ok(Some(Costed {
+            spending,
+            streams,
+            body,
+        }))
+    }
+
+    fn reserve(&self, request: &Request<'_>, status: u16) -> Result<Reservation, Refusal> {
+        let reserved = self.ledger().reserve(request);
+        reserved.map_err(|error| match error {
+            ReserveError::Exceeded(exhausted) => {
+                let now = self.now();
+                let warning = Warning::of_refusal(request.spender, &exhausted, now);
+                self.warnings().tell(warning);
+                Refusal::Denied(refused(&exhausted, status, Some(now)))
+            }
+            ReserveError::Unavailable(unavailable) => unavailable.into(),
+        })
     }
 }
 

@@ -63,6 +63,10 @@ impl Gate {
             stream,
         };
         let policy = snapshot.limits(principal.tenant()).policy();
+        if let Some(inquiry) = &mut trail.inquiry {
+            inquiry.limits = Some(policy);
+            return self.weigh(stream, trail);
+        }
         match self.limiter().enter(&entrant, &policy, Instant::now()) {
             Ok(pass) => {
                 trail.limiting = Limiting::Under(Box::new(pass));
@@ -77,6 +81,9 @@ impl Gate {
     /// # Errors
     /// Too many are open.
     pub fn open_stream(&self, trail: &mut Trail) -> Result<(), Denial> {
+        if trail.inquiry.is_some() {
+            return self.weigh(true, trail);
+        }
         let opened = match &mut trail.limiting {
             Limiting::Under(pass) => pass.open_stream(Instant::now()),
             Limiting::Unasked | Limiting::Over(_) => Ok(()),
@@ -97,9 +104,31 @@ impl Gate {
         }
     }
 
+    /// Whether the limits would let an inquiry in, which takes nothing of them.
+    fn weigh(&self, stream: bool, trail: &mut Trail) -> Result<(), Denial> {
+        let policy = trail.inquiry.as_ref().and_then(|inquiry| inquiry.limits);
+        let (Some(principal), Some(policy)) = (&trail.principal, policy) else {
+            return Ok(());
+        };
+        let entrant = Entrant {
+            tenant: principal.tenant(),
+            user: principal.user().as_str(),
+            stream,
+        };
+        match self.limiter().weigh(&entrant, &policy, Instant::now()) {
+            Ok(standing) => {
+                trail.limiting = Limiting::Over(standing);
+                Ok(())
+            }
+            Err(limited) => Err(self.limited(limited, trail)),
+        }
+    }
+
     fn limited(&self, limited: Limited, trail: &mut Trail) -> Denial {
         let tenant = trail.principal.as_ref().map(|caller| caller.tenant());
-        self.metrics().limited(tenant, limited.limit.as_str());
+        if trail.inquiry.is_none() {
+            self.metrics().limited(tenant, limited.limit.as_str());
+        }
         let code = match limited.limit.is_rate() {
             true => DenialCode::RateLimited,
             false => DenialCode::ConcurrencyLimited,

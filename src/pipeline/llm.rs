@@ -10,9 +10,11 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, header};
 
 use super::admit::{asks_for_upgrade, is_coded};
+use super::authenticate::Caller;
 use super::canonical::CanonicalTarget;
 use super::declared_tenant::declared_in_head;
 use super::generation::Generation;
+use super::inquiry::Stage;
 use super::trail::Trail;
 use super::{Call, Gate, PeerFacts, Step, declared_tenant};
 use crate::audit::Event;
@@ -93,6 +95,26 @@ impl Gate {
         }
     }
 
+    /// Whether they could be changed so, and how they stand.
+    ///
+    /// # Errors
+    /// As for [`Gate::change_llm_settings`], save for what only writing can tell.
+    fn weigh_llm_settings(
+        &self,
+        tenant: &TenantId,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<Published, Refusal> {
+        check_type(headers)?;
+        let patch = LlmPatch::parse(body).map_err(|error| rejected(error.to_string()))?;
+        let generation = self.generation();
+        let files = generation.snapshot().models(tenant);
+        let condition = |document: &str| matches(headers, &etag(document));
+        let weighed = self.models().weigh(tenant, files, &patch, condition);
+        weighed.map_err(refusal)?;
+        Ok(Published::settings(&self.models().document(tenant, files)))
+    }
+
     /// The page on the public listener: for callers of that very tenant who have one of its roles.
     #[expect(clippy::too_many_arguments, reason = "all that a request is judged by")]
     pub(super) async fn settings_page(
@@ -121,11 +143,18 @@ impl Gate {
             };
             return Err(denial.into());
         }
-        let principal = self
-            .authenticate(generation, page, call, target, peer)
+        trail.reaches(Stage::Authenticate);
+        let caller = self
+            .caller(generation, page, call, target, peer, body, trail)
             .await?;
+        let principal = match caller {
+            Caller::Known(principal) => principal,
+            // INVARIANT: a path leads to a webhook or to this page.
+            Caller::Delivers(..) | Caller::InBody => return Err(DenialCode::NotFound.into()),
+        };
         trail.principal = Some(Arc::clone(&principal));
         let tenant = principal.tenant();
+        trail.reaches(Stage::Tenant);
         tenant_status(snapshot, tenant)?;
         let declared = declared_in_head(call, target)?;
         let other = declared.values.iter().find(|it| **it != tenant.as_str());
@@ -142,6 +171,7 @@ impl Gate {
         if id != tenant.as_str() {
             return Err(DenialCode::NotFound.into());
         }
+        trail.reaches(Stage::Authorize);
         let outcome = authorize(snapshot, page, &principal, call.method);
         trail.rule = outcome.rule;
         trail.would_deny = outcome.would_deny;
@@ -154,8 +184,12 @@ impl Gate {
             };
             return Err(denial.into());
         }
+        trail.reaches(Stage::Body);
         let document = match (writes, body) {
             (false, _) => self.llm_settings(tenant),
+            (true, Some(body)) if trail.inquiry.is_some() => {
+                self.weigh_llm_settings(tenant, call.headers, body)?
+            }
             (true, None) => {
                 return Ok(Step::NeedsBody {
                     limit: page.body_bytes.unwrap_or_default(),

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::extract::{Found, Source, found};
+use super::inquiry::{Inquiry, Whose};
 use super::mcp::task_rule;
 use crate::decision::{Denial, DenialCode, Failure, FailureCode, Refusal, StateUnavailable};
 use crate::identity::Principal;
@@ -43,8 +44,10 @@ pub(super) enum Held {
 /// # Errors
 /// `request_rejected` where an id is missing or unreadable, `state_unavailable` where nobody can
 /// tell whose it is.
+///
+/// An inquiry claims nothing, and is told whose each is.
 pub(super) async fn hold(
-    registry: &Registry,
+    (registry, inquiry): (&Registry, Option<&mut Inquiry>),
     route: &RoutePolicy,
     principal: &Principal,
     source: Source<'_, '_>,
@@ -61,7 +64,10 @@ pub(super) async fn hold(
         }
     }
     named.extend(tasks.into_iter().map(|task| (&of_tasks, task)));
-    settle(registry, route, principal, named).await
+    match inquiry {
+        None => settle(registry, route, principal, named).await,
+        Some(inquiry) => look(registry, inquiry, route, principal, named).await,
+    }
 }
 
 /// The same for the ids in one text message of a client on a socket.
@@ -99,6 +105,35 @@ fn in_message(message: &[u8], pointer: &[String]) -> Result<Vec<Found<'static>>,
     Ok(values.into_iter().map(found).collect())
 }
 
+/// What becomes of one id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// The caller may use it.
+    Reached,
+    /// It is absent to the caller.
+    Denied,
+    /// Nobody has it, and the caller makes it its own.
+    Free,
+}
+
+fn verdict(
+    owner: &Ownership,
+    rule: &ResourceRule,
+    route: &RoutePolicy,
+    principal: &Principal,
+) -> Verdict {
+    match owner {
+        Ownership::Owned(owner) if may_reach(owner, &rule.access, principal) => Verdict::Reached,
+        Ownership::Owned(_) | Ownership::Retired => Verdict::Denied,
+        Ownership::Unknown if rule.claim => Verdict::Free,
+        Ownership::Unknown => match route.unknown {
+            UnknownResource::Deny => Verdict::Denied,
+            UnknownResource::Adopt => Verdict::Free,
+            UnknownResource::Pass => Verdict::Reached,
+        },
+    }
+}
+
 /// Asks whose these are, and claims the free ones.
 async fn settle(
     registry: &Registry,
@@ -128,15 +163,11 @@ async fn settle(
             continue;
         };
         // INVARIANT: one answer for each key, in their order. Were there fewer, the rest is nobody's.
-        match owners.next().unwrap_or(&Ownership::Retired) {
-            Ownership::Owned(owner) if may_reach(owner, &rule.access, principal) => {}
-            Ownership::Owned(_) | Ownership::Retired => denied.push(resource.clone()),
-            Ownership::Unknown if rule.claim => free.push((*rule, resource, key)),
-            Ownership::Unknown => match route.unknown {
-                UnknownResource::Deny => denied.push(resource.clone()),
-                UnknownResource::Adopt => free.push((*rule, resource, key)),
-                UnknownResource::Pass => {}
-            },
+        let owner = owners.next().unwrap_or(&Ownership::Retired);
+        match verdict(owner, rule, route, principal) {
+            Verdict::Reached => {}
+            Verdict::Denied => denied.push(resource.clone()),
+            Verdict::Free => free.push((*rule, resource, key)),
         }
     }
     if denied.is_empty() && !free.is_empty() {
@@ -153,6 +184,46 @@ async fn settle(
                     denied.push((*resource).clone());
                 }
             }
+        }
+    }
+    Ok(if denied.is_empty() {
+        Held::All(named.into_iter().map(|(_, resource)| resource).collect())
+    } else {
+        Held::Not(denied)
+    })
+}
+
+/// Looks what [`settle`] would come to. Ids that are free are free to be claimed unless one beside
+/// them is denied; then none is claimed, and that one decides.
+async fn look(
+    registry: &Registry,
+    inquiry: &mut Inquiry,
+    route: &RoutePolicy,
+    principal: &Principal,
+    named: Vec<(&ResourceRule, NamedResource)>,
+) -> Result<Held, Refusal> {
+    let keys = named.iter().filter_map(|(_, it)| it.key.clone());
+    let keys: Vec<ResourceKey> = keys.collect();
+    let owners = inquiry.owners(registry, &keys, principal).await;
+    let owners = owners.map_err(unavailable)?;
+    let mut owners = owners.iter();
+    let mut denied = Vec::new();
+    for (rule, resource) in &named {
+        let owner = match resource.key {
+            Some(_) => owners.next().unwrap_or(&Ownership::Retired),
+            None => &Ownership::Retired,
+        };
+        let verdict = verdict(owner, rule, route, principal);
+        let whose = match (owner, verdict) {
+            (_, _) if resource.key.is_none() => Whose::Nobody,
+            (Ownership::Owned(_), Verdict::Reached) => Whose::Caller,
+            (Ownership::Owned(_), Verdict::Denied | Verdict::Free) => Whose::Another,
+            (Ownership::Unknown, _) => Whose::Nobody,
+            (Ownership::Retired, _) => Whose::Retired,
+        };
+        inquiry.found(resource, whose, verdict == Verdict::Free);
+        if verdict == Verdict::Denied {
+            denied.push(resource.clone());
         }
     }
     Ok(if denied.is_empty() {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, Method};
 
 use self::traced::Traced;
+use super::inquiry::{Inquiry, Stage};
 use super::later::Reporting;
 use super::limits::Limiting;
 use super::ownership::NamedResource;
@@ -75,6 +76,9 @@ pub struct Trail {
     pub(super) rpc_id: Option<String>,
     /// What the request holds of what is limited.
     pub(super) limiting: Limiting,
+    pub(super) stage: Stage,
+    /// What is supposed and found, where a request is only asked about.
+    pub(super) inquiry: Option<Box<Inquiry>>,
     alert: Option<&'static str>,
     pub(super) would_deny: Vec<Arc<str>>,
     pub(super) admitted: bool,
@@ -118,6 +122,8 @@ impl Trail {
             reporting: None,
             rpc_id: None,
             limiting: Limiting::default(),
+            stage: Stage::default(),
+            inquiry: None,
             alert: None,
             would_deny: Vec::new(),
             admitted: false,
@@ -176,8 +182,11 @@ impl Trail {
 
     /// Whether a part of the answer is there for the gate only.
     pub fn hides_usage(&self) -> bool {
-        let spending = self.spending.as_deref();
-        spending.is_some_and(Spending::hides)
+        match (self.spending.as_deref(), &self.inquiry) {
+            (Some(spending), _) => spending.hides(),
+            (None, Some(inquiry)) => inquiry.hides_usage,
+            (None, None) => false,
+        }
     }
 
     /// What is read of an answer that tells of work that goes on.
@@ -405,7 +414,7 @@ impl Trail {
     /// # Errors
     /// The log can't take it, and is set to refuse service then.
     pub fn record(&mut self, log: &AuditLog) -> Result<Option<Ticket>, AuditUnavailable> {
-        if self.recorded {
+        if self.recorded || self.inquiry.is_some() {
             return Ok(None);
         }
         self.recorded = true;

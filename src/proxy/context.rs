@@ -23,6 +23,16 @@ enum Phase {
     Absent(Arc<Admission>),
 }
 
+impl Phase {
+    /// Whether the backend may have heard of the request.
+    fn was_sent(&self) -> bool {
+        match self {
+            Self::Admitted(admission) | Self::Absent(admission) => admission.was_sent(),
+            Self::Arrived => false,
+        }
+    }
+}
+
 /// The context of one request.
 ///
 /// Dropping it hands over the audit record if nobody did: pingora calls `logging` neither for a
@@ -123,16 +133,8 @@ impl Exchange {
     /// The gate refuses the request: what it took of what is limited by the second goes back, unless
     /// the backend may have heard of it.
     pub(super) fn give_back(&mut self, refusal: &Refusal) {
-        if !self.was_sent() {
+        if !self.phase.was_sent() {
             self.trail.give_back(refusal);
-        }
-    }
-
-    /// Whether the backend may have heard of the request.
-    fn was_sent(&self) -> bool {
-        match &self.phase {
-            Phase::Admitted(admission) | Phase::Absent(admission) => admission.was_sent(),
-            Phase::Arrived => false,
         }
     }
 
@@ -182,8 +184,8 @@ impl Exchange {
         }
         // Who asks again as soon as it has its answer must not meet itself.
         self.trail.free_slots();
-        let sent = self.was_sent();
-        self.trail.was_sent(sent);
+        let phase = &self.phase;
+        self.trail.was_sent(|| phase.was_sent());
         match &self.phase {
             Phase::Admitted(admission) => self.gate.settle(&mut self.trail, admission),
             Phase::Arrived | Phase::Absent(_) => self.gate.charge(&mut self.trail, None),

@@ -12,6 +12,7 @@ mod callbacks;
 mod carrier;
 mod context;
 mod deliver;
+mod described;
 mod exchange;
 mod failures;
 mod following;
@@ -36,6 +37,7 @@ mod waiting;
 mod watched;
 mod wording;
 
+pub use described::{Outgoing, outgoing};
 pub use following::follow;
 pub use listener::ListenerBounds;
 pub use pingora::server::ExecutionPhase;

@@ -136,12 +136,11 @@ impl Backend {
             None => None,
         };
         let mut addresses = Vec::new();
-        let mut authority = None;
-        if let UpstreamAddress::Tcp { host, port, tls } = &policy.address {
-            if let Ok(ip) = host.parse::<IpAddr>() {
-                addresses.push(SocketAddr::new(ip, *port));
-            }
-            authority = HeaderValue::from_str(&authority_text(host, *port, *tls)).ok();
+        let authority = authority(&policy);
+        if let UpstreamAddress::Tcp { host, port, .. } = &policy.address
+            && let Ok(ip) = host.parse::<IpAddr>()
+        {
+            addresses.push(SocketAddr::new(ip, *port));
         }
         // Pooled connections are told apart by address and name only; two upstreams that trust
         // different authorities must not share one.
@@ -211,6 +210,16 @@ impl Backend {
         };
         options.ca.clone_from(&self.ca);
         Some(peer)
+    }
+}
+
+/// The `Host` that a backend is asked for; `None` for a unix socket, where the caller's is kept.
+pub(super) fn authority(upstream: &UpstreamPolicy) -> Option<HeaderValue> {
+    match &upstream.address {
+        UpstreamAddress::Tcp { host, port, tls } => {
+            HeaderValue::from_str(&authority_text(host, *port, *tls)).ok()
+        }
+        UpstreamAddress::Unix(_) => None,
     }
 }
 

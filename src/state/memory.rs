@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::statements::claimable;
+use crate::budget::models::settings::{Chosen, LlmSettingsStore, News, Seen};
 use crate::clock::Timestamp;
 use crate::decision::StateUnavailable;
 use crate::ownership::{
@@ -38,6 +39,26 @@ fn held(rows: &BTreeMap<ResourceKey, Option<Row>>, key: &ResourceKey) -> Held {
         None => Held::Unknown,
         Some(None) => Held::Retired,
         Some(Some(row)) => Held::Owned(row.owner.clone(), row.used),
+    }
+}
+
+/// Nobody chose anything, and nobody can.
+#[async_trait]
+impl LlmSettingsStore for MemoryStore {
+    async fn news(&self, since: Seen) -> Result<News, StateUnavailable> {
+        Ok(News {
+            chosen: Vec::new(),
+            is_all: false,
+            seen: since,
+        })
+    }
+
+    async fn replace(&self, _chosen: Chosen) -> Result<Option<u64>, StateUnavailable> {
+        Err(StateUnavailable::Closed)
+    }
+
+    async fn forget(&self, _tenant: TenantId) -> Result<bool, StateUnavailable> {
+        Ok(false)
     }
 }
 

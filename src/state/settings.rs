@@ -36,7 +36,7 @@ impl LlmSettingsStore for SqliteStore {
 
 /// INVARIANT: the counters before the rows. What is committed in between is told of next time, once
 /// more at worst.
-fn news(connection: &Connection, since: Seen) -> rusqlite::Result<News> {
+pub(super) fn news(connection: &Connection, since: Seen) -> rusqlite::Result<News> {
     let seen = connection
         .prepare_cached("SELECT last, forgotten FROM llm_changes")?
         .query_row([], |row| {

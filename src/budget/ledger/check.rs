@@ -6,7 +6,7 @@ use super::book::Book;
 use super::history::{History, Minute};
 use super::lines::Place;
 use super::starts::Starts;
-use crate::budget::ceiling::{Ceiling, CeilingScope, Window};
+use crate::budget::ceiling::{Ceiling, CeilingScope, Spender, Window};
 use crate::clock::Timestamp;
 use crate::money::NanoUsd;
 use crate::tenant::TenantId;
@@ -257,6 +257,24 @@ impl Check<'_> {
                 }
                 standing.push(self.standing_of(ceiling, value, place, counted));
             }
+        }
+        standing
+    }
+
+    /// How the lines of one spender stand, used or not.
+    pub(super) fn standing_on(
+        &mut self,
+        ceilings: &[Ceiling],
+        spender: &Spender,
+        place_of: impl Fn(CeilingScope) -> Option<Place>,
+    ) -> Vec<LineStanding> {
+        let mut standing = Vec::new();
+        for ceiling in ceilings {
+            let place = place_of(ceiling.scope);
+            let start = self.starts.of(ceiling, self.at);
+            let counted = Counted::on(self.book, place, ceiling, start);
+            let value = spender.value(ceiling.scope);
+            standing.push(self.standing_of(ceiling, value, place, counted));
         }
         standing
     }

@@ -235,6 +235,20 @@ impl Ledger {
         })
     }
 
+    /// Whether [`Ledger::reserve`] would reserve, and how the lines that it would be on stand under
+    /// the ceilings. Nothing is set aside.
+    ///
+    /// # Errors
+    /// The ledger can't be used.
+    pub fn weigh(
+        &self,
+        request: &Request<'_>,
+    ) -> Result<(Vec<LineStanding>, Result<(), Exhausted>), StateUnavailable> {
+        self.ready()?;
+        let mut shard = self.shard(shard_of(&request.spender.tenant));
+        shard.step(|shard| Ok(shard.weigh(request)))
+    }
+
     /// Reservations that outlive their requests, under a key.
     ///
     /// # Errors

@@ -187,6 +187,20 @@ impl Shard {
         Ok((id, left))
     }
 
+    /// How the lines of a request stand, and whether it fits.
+    pub(super) fn weigh(
+        &mut self,
+        request: &Request<'_>,
+    ) -> (Vec<super::LineStanding>, Result<(), super::Exhausted>) {
+        let places = self.book.lines.places(request.spender);
+        let place_of = |scope: CeilingScope| places.get(scope as usize).copied().flatten();
+        let more = i128::from(request.amount.nanos());
+        let mut check = self.check(request.at);
+        let fits = check.fits(request.ceilings, place_of, more);
+        let lines = check.standing_on(request.ceilings, request.spender, place_of);
+        (lines, fits.map(|_left| ()))
+    }
+
     /// Reserves more for a request under way; `force` counts it whether or not it fits.
     pub(super) fn grow(
         &mut self,

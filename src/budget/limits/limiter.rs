@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::lines::{TenantLines, UserLine};
 use super::pass::{Pass, Place};
+use super::standing::Standing;
 use super::{LimitPolicy, Limited};
 use crate::tenant::TenantId;
 
@@ -127,6 +128,34 @@ impl Limiter {
             taken,
             stream: entrant.stream,
         })
+    }
+
+    /// Whether [`Limiter::enter`] would let a request in, and how the limits would stand then. Nothing
+    /// is taken, and no line begins.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn weigh(
+        &self,
+        entrant: &Entrant<'_>,
+        policy: &LimitPolicy,
+        now: Instant,
+    ) -> Result<Standing, Limited> {
+        let taken = self.since_began(now);
+        let shard = locked(self.shard_of(entrant.tenant));
+        let full = shard.tenants.len() >= self.bounds.tenants;
+        let of_others = full.then_some(&shard.others);
+        let there = shard.tenants.get(entrant.tenant).or(of_others);
+        let users = there.map_or(0, TenantLines::users);
+        let room = shard.users < self.bounds.users && users < self.bounds.users_of_a_tenant;
+        let mut lines = there.map_or_else(TenantLines::default, |it| it.only(entrant.user));
+        drop(shard);
+        let user = match policy.user.is_empty() {
+            true => UserLine::None,
+            false => lines.line_of(entrant.user, |_| room),
+        };
+        lines.take(&user, policy, entrant.stream, taken)?;
+        Ok(lines.standing(&user, policy, taken))
     }
 
     /// How many lines there are of tenants, and of users.

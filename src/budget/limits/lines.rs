@@ -12,7 +12,7 @@ use super::{Allowed, LimitName, LimitPolicy, Limited, LineLimits};
 const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// What one key has taken.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Line {
     bucket: Bucket,
     requests: u32,
@@ -63,6 +63,19 @@ impl TenantLines {
         let name: Arc<str> = user.into();
         self.users.insert(Arc::clone(&name), Line::default());
         UserLine::Own(name)
+    }
+
+    /// A copy, with the line of this user alone.
+    pub(super) fn only(&self, user: &str) -> Self {
+        let own = self.users.get_key_value(user);
+        Self {
+            own: self.own.clone(),
+            users: own
+                .map(|(name, line)| (Arc::clone(name), line.clone()))
+                .into_iter()
+                .collect(),
+            others: self.others.clone(),
+        }
     }
 
     /// How many users have a line of their own.

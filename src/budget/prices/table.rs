@@ -81,6 +81,16 @@ impl PriceTable {
         self.own.find(model).or_else(|| self.built_in.find(model))
     }
 
+    /// Every name or pattern that is listed, with its price.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &Price)> {
+        [&self.own, &self.built_in].into_iter().flat_map(|listing| {
+            let exact = listing.exact.iter();
+            let exact = exact.map(|(name, price)| (&**name, &**price));
+            let patterns = listing.patterns.iter();
+            exact.chain(patterns.map(|(name, price)| (name.as_str(), &**price)))
+        })
+    }
+
     /// The price of what has no model or none that is listed.
     pub fn default_price(&self) -> Option<&Price> {
         self.default.as_deref()

@@ -17,7 +17,8 @@ use crate::identity::settings::KeySource;
 #[derive(Debug)]
 pub struct KeySetRegistry {
     runtime: Handle,
-    fetcher: Fetcher,
+    /// `None`: no key is ever fetched.
+    fetcher: Option<Fetcher>,
     settings: JwksSettings,
     clock: SharedClock,
     sets: Mutex<HashMap<KeySource, Weak<KeySet>>>,
@@ -43,11 +44,22 @@ impl KeySetRegistry {
     ) -> Result<Arc<Self>, RegistryError> {
         Ok(Arc::new(Self {
             runtime,
-            fetcher: Fetcher::new(&settings).map_err(RegistryError::Client)?,
+            fetcher: Some(Fetcher::new(&settings).map_err(RegistryError::Client)?),
             settings,
             clock,
             sets: Mutex::new(HashMap::new()),
         }))
+    }
+
+    /// A registry that has no keys and fetches none: for a gate whose callers are only supposed.
+    pub fn offline(runtime: Handle, clock: SharedClock) -> Arc<Self> {
+        Arc::new(Self {
+            runtime,
+            fetcher: None,
+            settings: JwksSettings::default(),
+            clock,
+            sets: Mutex::new(HashMap::new()),
+        })
     }
 
     /// The key set of a source. The first call begins to fetch it; when the last holder lets go of
@@ -77,8 +89,13 @@ impl KeySetRegistry {
             self.settings.clone(),
             Arc::clone(&self.clock),
         ));
-        let refresher = Refresher::new(Arc::clone(&shared), self.fetcher.clone());
-        let task = self.runtime.spawn(refresher.run());
+        let task = match &self.fetcher {
+            Some(fetcher) => {
+                let refresher = Refresher::new(Arc::clone(&shared), fetcher.clone());
+                self.runtime.spawn(refresher.run())
+            }
+            None => self.runtime.spawn(std::future::ready(())),
+        };
         Arc::new(KeySet::new(shared, task.abort_handle()))
     }
 }

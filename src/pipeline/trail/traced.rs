@@ -37,8 +37,10 @@ impl Trail {
     }
 
     /// Notes whether the backend may have heard of it.
-    pub fn was_sent(&mut self, sent: bool) {
-        self.traced.sent = sent;
+    pub fn was_sent(&mut self, sent: impl FnOnce() -> bool) {
+        if self.traced.on {
+            self.traced.sent = sent();
+        }
     }
 
     /// Exports it, if it is one that is exported.

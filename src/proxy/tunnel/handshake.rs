@@ -9,7 +9,7 @@ use crate::inspect::websocket::{accept_of, is_key, only_deflate};
 
 /// What a client asked for.
 #[derive(Debug)]
-pub(super) struct Handshake {
+pub(in crate::proxy) struct Handshake {
     accept: String,
     protocols: Vec<String>,
     deflate: bool,

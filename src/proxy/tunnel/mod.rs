@@ -17,7 +17,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use http::header;
 use pingora::Error;
-use pingora::http::ResponseHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::client::HttpSession as Upstream;
@@ -37,6 +37,7 @@ use super::deliver::at_once;
 use super::{forward, respond};
 use crate::decision::{Denial, DenialCode, Failure, FailureCode, Refusal};
 use crate::inspect::websocket::Sender;
+use crate::policy::RoutePolicy;
 
 /// A backend that switched protocols.
 struct Switched {
@@ -44,6 +45,18 @@ struct Switched {
     agreement: Agreement,
     head: ResponseHeader,
     pulse: Pulse,
+}
+
+/// The handshake that a request asks for, if its route takes any.
+///
+/// # Errors
+/// `request_rejected`.
+pub(super) fn asked(request: &RequestHeader, route: &RoutePolicy) -> Result<Handshake, Denial> {
+    if !route.websocket {
+        let detail = "the route takes no upgrade";
+        return Err(Denial::because(DenialCode::RequestRejected, detail));
+    }
+    Handshake::of(request, route.reads_messages())
 }
 
 impl Carrier {
@@ -103,13 +116,7 @@ impl Carrier {
         };
         let route = admission.route();
         session.set_write_timeout(Some(route.stream_idle));
-        let asked = if !route.websocket {
-            let detail = "the route takes no upgrade";
-            Err(Denial::because(DenialCode::RequestRejected, detail))
-        } else {
-            Handshake::of(session.req_header(), route.reads_messages())
-        };
-        let asked = match asked {
+        let asked = match asked(session.req_header(), route) {
             Ok(asked) => asked,
             Err(denial) => {
                 respond::refuse(session, exchange, &denial.into()).await?;

@@ -47,6 +47,9 @@ pub enum ChangeError {
     Unavailable(#[from] StateUnavailable),
 }
 
+/// What is known of a tenant, and the settings that a patch makes of it.
+type Changed = (Option<Arc<Known>>, LlmSettings);
+
 impl TenantSettings {
     /// The settings in `store`, none of them known before [`TenantSettings::refresh`].
     pub fn new(store: Arc<dyn LlmSettingsStore>) -> Arc<Self> {
@@ -89,16 +92,10 @@ impl TenantSettings {
         for _ in 0..TRIES {
             // Another process may have changed them just now.
             self.refresh().await?;
-            if !condition(&self.document(tenant, files)) {
-                return Err(ChangeError::Precondition);
-            }
-            let known = self.known(tenant);
-            let before = known.as_ref().map(|known| known.settings.clone());
-            let after = patch.over(&before.clone().unwrap_or_default());
-            after.check(files)?;
-            if after == before.unwrap_or_default() {
-                return Ok(None);
-            }
+            let (known, after) = match self.after(tenant, files, patch, &condition)? {
+                Some(changed) => changed,
+                None => return Ok(None),
+            };
             let chosen = Chosen {
                 tenant: tenant.clone(),
                 settings: after.to_text(),
@@ -112,6 +109,39 @@ impl TenantSettings {
             }
         }
         Err(StateUnavailable::Busy.into())
+    }
+
+    /// Whether [`TenantSettings::change`] would be let, as far as is known in memory.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn weigh(
+        &self,
+        tenant: &TenantId,
+        files: &ModelPolicy,
+        patch: &LlmPatch,
+        condition: impl Fn(&str) -> bool,
+    ) -> Result<(), ChangeError> {
+        self.after(tenant, files, patch, &condition).map(|_| ())
+    }
+
+    /// What is known of a tenant, and what a patch makes of it; `None` where it changes nothing.
+    fn after(
+        &self,
+        tenant: &TenantId,
+        files: &ModelPolicy,
+        patch: &LlmPatch,
+        condition: &dyn Fn(&str) -> bool,
+    ) -> Result<Option<Changed>, ChangeError> {
+        if !condition(&self.document(tenant, files)) {
+            return Err(ChangeError::Precondition);
+        }
+        let known = self.known(tenant);
+        let before = known.as_ref().map(|known| known.settings.clone());
+        let before = before.unwrap_or_default();
+        let after = patch.over(&before);
+        after.check(files)?;
+        Ok((after != before).then_some((known, after)))
     }
 
     /// Forgets what a tenant chose. Answers whether there was anything.
