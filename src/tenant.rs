@@ -97,6 +97,13 @@ impl TenantGrammar {
         })
     }
 
+    /// The pattern as it is written in a file.
+    pub fn pattern(&self) -> String {
+        let grouped = self.pattern.as_ref().map(Regex::as_str);
+        let inner = grouped.and_then(|text| text.strip_prefix("^(?:")?.strip_suffix(")$"));
+        inner.map_or_else(|| DEFAULT_PATTERN.to_owned(), |inner| format!("^{inner}$"))
+    }
+
     /// Parses a tenant id.
     ///
     /// # Errors
@@ -130,8 +137,15 @@ pub enum TenantGrammarError {
     #[error("the pattern has to begin with `^` and end with `$`")]
     NotAnchored,
     /// The pattern is no regular expression.
-    #[error("the pattern is not a regular expression")]
+    #[error("the pattern is not a regular expression: {}", reason(.0))]
     Syntax(#[source] regex::Error),
+}
+
+/// The last line of what `regex` says; the lines before it draw the pattern.
+fn reason(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    last.trim_start_matches("error: ").to_owned()
 }
 
 fn within_safe_set(text: &str) -> Result<TenantId, TenantIdError> {

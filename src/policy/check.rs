@@ -1,5 +1,4 @@
-//! `check`: a policy directory judged without serving it, and its problems told to people and to
-//! programs.
+//! `check`: a policy directory judged without serving it.
 
 use std::fmt;
 use std::path::Path;
@@ -7,7 +6,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::problem::Problem;
-use super::{PolicyDirectory, compile};
+use super::{PolicyDirectory, PolicySnapshot, compile, lint};
+use crate::clock::Timestamp;
 use crate::secret::SecretResolver;
 
 /// What a sound directory holds.
@@ -33,7 +33,7 @@ impl fmt::Display for Summary {
         write!(
             formatter,
             "revision {} from {}: {} issuers, {} API keys, {} webhooks, {} client certificates, {} tenants, \
-             {} upstreams, {} routes, {} rules; no problems",
+             {} upstreams, {} routes, {} rules",
             self.revision,
             self.files.join(", "),
             self.issuers,
@@ -48,15 +48,31 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Reads and compiles the directory.
+/// A sound directory.
+#[derive(Debug)]
+pub struct Checked {
+    /// What it holds, in numbers.
+    pub summary: Summary,
+    /// What it compiles to.
+    pub snapshot: PolicySnapshot,
+    /// What lints found.
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads and compiles the directory, and looks at it with every lint. `now` is when credentials are
+/// judged to have expired.
 ///
 /// # Errors
 /// Every problem there is, in order of file and line.
-pub fn check(directory: &Path, secrets: &SecretResolver) -> Result<Summary, Vec<Problem>> {
+pub fn check(
+    directory: &Path,
+    secrets: &SecretResolver,
+    now: Timestamp,
+) -> Result<Checked, Vec<Problem>> {
     let directory = PolicyDirectory::read(directory)?;
     let snapshot = compile(&directory, secrets)?;
     let files = directory.files().iter();
-    Ok(Summary {
+    let summary = Summary {
         revision: snapshot.revision.as_str().to_owned(),
         files: files.map(|file| file.name.clone()).collect(),
         issuers: snapshot.issuers.len(),
@@ -67,26 +83,11 @@ pub fn check(directory: &Path, secrets: &SecretResolver) -> Result<Summary, Vec<
         upstreams: snapshot.upstreams.len(),
         routes: snapshot.routes.len(),
         rules: snapshot.rules.len(),
-    })
-}
-
-/// One line per problem, and a last one with their number.
-pub fn render_text(problems: &[Problem]) -> String {
-    let mut text = String::new();
-    for problem in problems {
-        text.push_str(&format!("{problem}\n"));
-    }
-    let noun = if problems.len() == 1 {
-        "problem"
-    } else {
-        "problems"
     };
-    text.push_str(&format!("{} {noun}\n", problems.len()));
-    text
-}
-
-/// `[{"file", "line", "column", "at", "kind", "message", "suggestion"}]`; keys that do not apply are
-/// left out.
-pub fn render_json(problems: &[Problem]) -> serde_json::Value {
-    serde_json::json!(problems)
+    let warnings = lint(&directory, &snapshot, now);
+    Ok(Checked {
+        summary,
+        snapshot,
+        warnings,
+    })
 }

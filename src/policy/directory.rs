@@ -17,11 +17,24 @@ pub const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 /// Most policy files in a directory.
 pub const MAX_FILES: usize = 1_000;
 
+/// Folders beside the policies that hold what is built in: the profiles and the prices.
+const OTHER_FOLDERS: [&str; 2] = ["profiles", "prices"];
+
 /// The content of a policy directory at one moment: at least one file, all of them whole.
 #[derive(Clone, Debug)]
 pub struct PolicyDirectory {
     path: PathBuf,
     files: Vec<PolicyFile>,
+    unread: Vec<Unread>,
+}
+
+/// Something in the directory that looks like policies and is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unread {
+    /// Its name inside the directory.
+    pub(super) name: String,
+    /// Why it is not read.
+    pub(super) reason: &'static str,
 }
 
 /// One policy file.
@@ -39,10 +52,11 @@ impl PolicyDirectory {
     ///
     /// # Errors
     /// The directory or a file can't be read, or there is no policy file; a file is no regular
-    /// file, larger than [`MAX_FILE_BYTES`], not UTF-8, or does not end with a newline: a file
-    /// that is cut short at a table boundary is valid TOML with rules missing.
+    /// file, larger than [`MAX_FILE_BYTES`], not UTF-8, empty, or does not end with a newline: a file
+    /// that is cut short at a table boundary is valid TOML with rules missing, and one of no bytes
+    /// is what a full disk or `command > file` leaves of rules that forbade something.
     pub fn read(path: &Path) -> Result<Self, Vec<Problem>> {
-        let names = policy_names(path)?;
+        let (names, unread) = policy_names(path)?;
         let mut files = Vec::with_capacity(names.len());
         let mut problems = Vec::new();
         for name in names {
@@ -55,8 +69,11 @@ impl PolicyDirectory {
                 )),
             }
         }
-        let directory = Self::of(path, files);
-        problems.extend(directory.files.iter().filter_map(PolicyFile::cut_short));
+        let directory = Self {
+            unread,
+            ..Self::of(path, files)
+        };
+        problems.extend(directory.files.iter().filter_map(PolicyFile::not_whole));
         if problems.is_empty() {
             Ok(directory)
         } else {
@@ -98,6 +115,7 @@ impl PolicyDirectory {
         Self {
             path: path.to_owned(),
             files,
+            unread: Vec::new(),
         }
     }
 
@@ -109,6 +127,11 @@ impl PolicyDirectory {
     /// The files, by name.
     pub fn files(&self) -> &[PolicyFile] {
         &self.files
+    }
+
+    /// What else is there and looks like policies.
+    pub(super) fn unread(&self) -> &[Unread] {
+        &self.unread
     }
 
     /// BLAKE3 over names and contents, each with its length before it: moving a line from the end
@@ -134,18 +157,32 @@ impl PolicyFile {
         }
     }
 
+    /// What is wrong with a file on disk that is not whole.
+    fn not_whole(&self) -> Option<Problem> {
+        let text = self.source.text.trim_start_matches('\u{feff}');
+        if text.trim().is_empty() {
+            return Some(self.unreadable(
+                "the file is empty, so it is taken for one that was lost in writing: delete it if \
+                 nothing is meant to be in it",
+            ));
+        }
+        self.cut_short()
+    }
+
     fn cut_short(&self) -> Option<Problem> {
-        (!self.source.text.ends_with('\n')).then(|| {
-            Problem::of_file(
-                self.source.path.clone(),
-                ProblemKind::Unreadable,
-                "the file does not end with a newline, so it is taken for half-written",
-            )
+        let short = !self.source.text.ends_with('\n');
+        short.then(|| {
+            self.unreadable("the file does not end with a newline, so it is taken for half-written")
         })
+    }
+
+    fn unreadable(&self, message: &str) -> Problem {
+        let path = self.source.path.clone();
+        Problem::of_file(path, ProblemKind::Unreadable, message)
     }
 }
 
-fn policy_names(path: &Path) -> Result<Vec<String>, Vec<Problem>> {
+fn policy_names(path: &Path) -> Result<(Vec<String>, Vec<Unread>), Vec<Problem>> {
     let refused = |path: &Path, message: String| {
         let path = path.display().to_string();
         vec![Problem::of_file(path, ProblemKind::Unreadable, message)]
@@ -153,6 +190,7 @@ fn policy_names(path: &Path) -> Result<Vec<String>, Vec<Problem>> {
     let unreadable =
         |error: io::Error| refused(path, format!("the policy directory can't be read: {error}"));
     let mut names = Vec::new();
+    let mut unread = Vec::new();
     for entry in fs::read_dir(path).map_err(unreadable)? {
         let name = entry.map_err(unreadable)?.file_name();
         let Some(name) = name.to_str() else {
@@ -164,6 +202,9 @@ fn policy_names(path: &Path) -> Result<Vec<String>, Vec<Problem>> {
         };
         if name.ends_with(".toml") && !name.ends_with(".cases.toml") && !name.starts_with('.') {
             names.push(name.to_owned());
+        } else if let Some(reason) = why_unread(path, name) {
+            let name = name.to_owned();
+            unread.push(Unread { name, reason });
         }
     }
     if names.is_empty() {
@@ -174,7 +215,35 @@ fn policy_names(path: &Path) -> Result<Vec<String>, Vec<Problem>> {
         return Err(refused(path, message));
     }
     names.sort();
-    Ok(names)
+    Ok((names, unread))
+}
+
+/// Why something is not read that somebody may take for policies; `None` where nobody would.
+fn why_unread(directory: &Path, name: &str) -> Option<&'static str> {
+    let lower = name.to_ascii_lowercase();
+    if name.starts_with('.') || name.ends_with(".cases.toml") {
+        None
+    } else if lower.ends_with(".toml") {
+        Some("this is not read: the name of a policy file ends in `.toml`, in small letters")
+    } else if lower.ends_with(".tml") || lower.ends_with(".toml.txt") {
+        Some("this is not read: the name of a policy file ends in `.toml`")
+    } else if !OTHER_FOLDERS.contains(&name) && holds_policies(&directory.join(name)) {
+        Some("the policies in it are not read: only files directly in the policy directory are")
+    } else {
+        None
+    }
+}
+
+fn holds_policies(path: &Path) -> bool {
+    let is_policy = |entry: io::Result<fs::DirEntry>| {
+        entry.is_ok_and(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.ends_with(".toml") && !name.ends_with(".cases.toml") && !name.starts_with('.')
+        })
+    };
+    // What is no directory, or can't be read, holds none.
+    fs::read_dir(path).is_ok_and(|mut entries| entries.any(is_policy))
 }
 
 fn no_policies(path: &Path) -> Problem {
@@ -251,7 +320,9 @@ mod tests {
     fn a_file_that_is_not_whole_text_is_refused() {
         for (content, expected) in [
             (b"[tenancy]".to_vec(), "half-written"),
-            (Vec::new(), "half-written"),
+            (Vec::new(), "the file is empty"),
+            (b" \n\r\n".to_vec(), "the file is empty"),
+            (b"\xef\xbb\xbf\n".to_vec(), "the file is empty"),
             (b"# \xff\n".to_vec(), "not UTF-8 (first at byte 2)"),
             (vec![b'\n'; (4 << 20) + 1], "larger than 4 MiB"),
         ] {

@@ -15,16 +15,19 @@ mod check;
 mod compile;
 mod cost;
 mod decide;
+pub mod difference;
 mod directory;
 pub(crate) mod document;
 mod follow;
 mod limits;
 mod line;
+mod lint;
 mod ownership;
 pub(crate) mod problem;
 pub mod profiles;
 mod protected_resource;
 pub mod reload;
+mod render;
 mod rewriting;
 mod router;
 mod shared_memory;
@@ -33,7 +36,7 @@ mod template;
 mod upstream;
 mod uses;
 
-pub use check::{Summary, check, render_json, render_text};
+pub use check::{Checked, Summary, check};
 pub use compile::compile;
 pub use cost::{Ceilings, CostPolicy, CostSettings, CostSource};
 pub use decide::{
@@ -42,18 +45,20 @@ pub use decide::{
 };
 pub use directory::{MAX_FILE_BYTES, MAX_FILES, PolicyDirectory, PolicyFile};
 pub use document::built_in_prices;
-pub use document::keys::POLICY_FILE;
+pub use document::keys::{CASES_FILE, POLICY_FILE};
 pub use follow::{AskPolicy, FollowPolicy, ReportsPolicy};
 pub use limits::{Limits, TenantLimits};
 pub use line::{LinePolicy, LineScope};
+pub use lint::{LINTS, Lint, lint, lint_named};
 pub use ownership::{
     Access, CreatesRule, ErrorShape, IdForm, ImpliedSession, ListRule, MCP_SESSION, OwnerScope,
     Paging, ResourceRule, StatedAbsence, UnknownResource,
 };
-pub use problem::{Position, Problem, ProblemKind};
+pub use problem::{Position, Problem, ProblemKind, Severity};
 pub use protected_resource::{METADATA_PATH, ProtectedResource};
+pub use render::{render_github, render_human, render_json, render_sarif, render_text};
 pub use rewriting::{AbsentValue, Place, PrefixRule, Rewriting, SetRule};
-pub use router::{RouteConflict, RouteMatch, Router};
+pub use router::{RouteConflict, RouteMatch, Router, serves};
 pub use shared_memory::SharedMemoryWrite;
 pub use snapshot::*;
 pub use template::{Template, TemplateError};

@@ -10,9 +10,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-/// One mistake.
+/// One mistake, or something that is probably one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
+    /// Whether the files are refused for it.
+    pub severity: Severity,
+    /// The lint that found it, for a warning; `None` for an error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lint: Option<&'static str>,
     /// The file, or the directory when the mistake is about all of it.
     pub file: String,
     /// Where in the file; `None` when the mistake is about all of it.
@@ -28,6 +33,16 @@ pub struct Problem {
     /// What was probably meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<String>,
+}
+
+/// Whether files are refused for a problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// They are.
+    Error,
+    /// They are taken; a person should look.
+    Warning,
 }
 
 /// A place in a text, counted from 1; columns count characters.
@@ -82,12 +97,16 @@ pub enum ProblemKind {
     Secret,
     /// Sound by itself, and refused by the part of the process that has to use it.
     NotInstalled,
+    /// Sound, and probably not what was meant: what lints find.
+    Suspicious,
 }
 
 impl Problem {
     /// A problem of a whole file or directory.
     pub fn of_file(file: impl Into<String>, kind: ProblemKind, message: impl Into<String>) -> Self {
         Self {
+            severity: Severity::Error,
+            lint: None,
             file: file.into(),
             position: None,
             at: String::new(),
@@ -96,23 +115,71 @@ impl Problem {
             suggestion: None,
         }
     }
+
+    /// A problem at a place.
+    fn at(place: &Place, kind: ProblemKind, message: String, suggestion: Option<&str>) -> Self {
+        let at = match (place.section.is_empty(), place.key.is_empty()) {
+            (false, false) => format!("{} {}", place.section, place.key),
+            (false, true) => place.section.to_string(),
+            (true, _) => place.key.to_owned(),
+        };
+        Self {
+            position: Some(place.source.position(place.offset)),
+            at,
+            suggestion: suggestion.map(str::to_owned),
+            ..Self::of_file(place.source.path.clone(), kind, message)
+        }
+    }
+
+    /// What a lint found at a place.
+    pub(crate) fn found_by(
+        lint: &'static str,
+        place: &Place,
+        message: String,
+        suggestion: Option<&str>,
+    ) -> Self {
+        Self {
+            severity: Severity::Warning,
+            lint: Some(lint),
+            ..Self::at(place, ProblemKind::Suspicious, message, suggestion)
+        }
+    }
+
+    /// `error`, or `warning[shadow-rule]`.
+    pub fn label(&self) -> String {
+        match (self.severity, self.lint) {
+            (Severity::Error, _) => "error".to_owned(),
+            (Severity::Warning, None) => "warning".to_owned(),
+            (Severity::Warning, Some(lint)) => format!("warning[{lint}]"),
+        }
+    }
+
+    /// `policies/20-routes.toml:12:8`.
+    pub fn location(&self) -> String {
+        match self.position {
+            Some(position) => format!("{}:{}:{}", self.file, position.line, position.column),
+            None => self.file.clone(),
+        }
+    }
+
+    /// The message with what was probably meant.
+    pub fn sentence(&self) -> String {
+        match &self.suggestion {
+            Some(suggestion) => format!("{}, did you mean `{suggestion}`?", self.message),
+            None => self.message.clone(),
+        }
+    }
 }
 
 impl fmt::Display for Problem {
-    /// `policies/20-routes.toml:12:8: [[routes]] "x": unknown key `metods`, did you mean `methods`?`
+    /// `policies/20-routes.toml:12:8: error: [[routes]] "x": unknown key `metods`, did you mean
+    /// `methods`?`
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.file)?;
-        if let Some(position) = self.position {
-            write!(formatter, ":{}:{}", position.line, position.column)?;
-        }
+        write!(formatter, "{}: {}: ", self.location(), self.label())?;
         if !self.at.is_empty() {
-            write!(formatter, ": {}", self.at)?;
+            write!(formatter, "{}: ", self.at)?;
         }
-        write!(formatter, ": {}", self.message)?;
-        if let Some(suggestion) = &self.suggestion {
-            write!(formatter, ", did you mean `{suggestion}`?")?;
-        }
-        Ok(())
+        formatter.write_str(&self.sentence())
     }
 }
 
@@ -195,19 +262,8 @@ impl Report {
             self.untold.set(self.untold.get() + 1);
             return;
         }
-        let at = match (place.section.is_empty(), place.key.is_empty()) {
-            (false, false) => format!("{} {}", place.section, place.key),
-            (false, true) => place.section.to_string(),
-            (true, _) => place.key.to_owned(),
-        };
-        self.problems.borrow_mut().push(Problem {
-            file: place.source.path.clone(),
-            position: Some(place.source.position(place.offset)),
-            at,
-            kind,
-            message: message.into(),
-            suggestion: suggestion.map(str::to_owned),
-        });
+        let problem = Problem::at(place, kind, message.into(), suggestion);
+        self.problems.borrow_mut().push(problem);
     }
 
     /// Whether nothing was added.
@@ -218,9 +274,12 @@ impl Report {
     /// Everything, by file and position, and how many more there are at the end.
     pub(crate) fn into_problems(self) -> Vec<Problem> {
         let mut problems = self.problems.into_inner();
+        drop_misspelt(&mut problems);
         let untold = self.untold.get();
         problems
             .sort_by(|left, right| (&left.file, left.position).cmp(&(&right.file, right.position)));
+        // A parser that lost its way says the same of one place again and again.
+        problems.dedup();
         if untold > 0
             && let Some(last) = problems.last()
         {
@@ -229,6 +288,30 @@ impl Report {
         }
         problems
     }
+}
+
+/// Takes away that a key is missing where a misspelt one is told to be it: that is one mistake.
+fn drop_misspelt(problems: &mut Vec<Problem>) {
+    let misspelt: Vec<_> = problems
+        .iter()
+        .filter(|problem| problem.kind == ProblemKind::UnknownKey)
+        .filter_map(|problem| {
+            let key = problem.suggestion.as_ref()?;
+            let message = missing(key);
+            Some((problem.file.clone(), problem.at.clone(), message))
+        })
+        .collect();
+    problems.retain(|problem| {
+        let told = |(file, at, message): &(String, String, String)| {
+            problem.file == *file && problem.at == *at && problem.message == *message
+        };
+        problem.kind != ProblemKind::Missing || !misspelt.iter().any(told)
+    });
+}
+
+/// That a key is missing.
+pub(crate) fn missing(key: &str) -> String {
+    format!("the key `{key}` is missing")
 }
 
 /// The candidate that was probably meant by `word`: one at most a third of its letters away by

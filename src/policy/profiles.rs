@@ -68,6 +68,10 @@ pub const PROFILES: &[Profile] = &[
 ];
 
 /// The name of every profile, and what it is for.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "it is computed as the program is built, and a wrong index ends the build"
+)]
 pub(super) const PROFILE_NAMES: [(&str, &str); PROFILES.len()] = {
     let mut names = [("", ""); PROFILES.len()];
     let mut index = 0;

@@ -64,7 +64,10 @@ pub enum RouteConflict {
         by: Arc<str>,
     },
     /// Another route's template matches the same paths by other names.
-    #[error("the path is in the way of `{path}` of the route `{by}`")]
+    #[error(
+        "some requests fit this path and `{path}` of the route `{by}` alike: call what stands in one place \
+         by one name in both"
+    )]
     Overlaps {
         /// The other template.
         path: String,
@@ -72,8 +75,11 @@ pub enum RouteConflict {
         by: Arc<str>,
     },
     /// The template is not well-formed.
-    #[error("the path is not a template: {0}")]
-    Template(matchit::InsertError),
+    #[error(
+        "the path is no template: a parameter is `{{name}}`, one in a segment, and `{{*name}}` at the end \
+         takes the rest"
+    )]
+    Template(#[source] matchit::InsertError),
 }
 
 impl Router {
@@ -137,7 +143,7 @@ impl Router {
 }
 
 /// Whether a route with these methods takes `method`; GET includes HEAD.
-pub(super) fn serves(methods: &[Method], method: &Method) -> bool {
+pub fn serves(methods: &[Method], method: &Method) -> bool {
     methods.contains(method) || (method == Method::HEAD && methods.contains(&Method::GET))
 }
 

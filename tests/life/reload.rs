@@ -225,3 +225,25 @@ async fn a_reload_that_is_asked_for_says_what_came_of_it() {
         [format!("fabric_gate_policy_info{{revision=\"{after}\"}} 1")]
     );
 }
+
+#[tokio::test]
+async fn what_is_probably_not_meant_is_told_by_a_reload_and_by_the_status() {
+    let world = world::start().await;
+    let told = |document: &serde_json::Value| {
+        let warnings = document["warnings"].as_array().unwrap();
+        warnings
+            .iter()
+            .any(|warning| warning["lint"] == "shadow-rule")
+    };
+    for (mode, expected) in [("shadow", true), ("enforce", false)] {
+        let rule = format!(
+            "[[rules]]\nname = \"trial\"\neffect = \"forbid\"\nusers = [\"mallory\"]\nmode = \"{mode}\"\n"
+        );
+        world.gate.write_policy("03.toml", &rule);
+        let answer = world.gate.reload().await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(told(&answer.json()), expected, "{}", answer.text());
+        let status = world.gate.admin("GET", "/v1/policy", b"").await.json();
+        assert_eq!(told(&status), expected, "{status}");
+    }
+}

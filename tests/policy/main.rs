@@ -4,14 +4,17 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     reason = "what a helper of a test can't do fails the test"
 )]
 
 mod alerts;
 mod broken;
+mod check_command;
 mod conflicts;
 mod follow;
 mod limits;
+mod lints;
 mod models;
 mod price_commands;
 mod prices;

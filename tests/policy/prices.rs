@@ -118,7 +118,7 @@ fn a_default_that_holds_for_nothing_or_is_missing_is_refused() {
         refused("[costs]\nunpriced = \"default_price\"\n"),
         [(
             ProblemKind::Missing,
-            "policies/p.toml:1:1: [costs]: the key `default_price` is missing".to_owned()
+            "policies/p.toml:1:1: error: [costs]: the key `default_price` is missing".to_owned()
         )]
     );
     let [(kind, line)] =
@@ -148,12 +148,12 @@ fn a_mistake_in_a_price_is_named_by_its_place() {
         (
             entry("input = 1.5\noutput = \"2.00\""),
             ProblemKind::WrongType,
-            "p.toml:3:9: [[prices]] \"m\" input: a text is needed",
+            "p.toml:3:9: error: [[prices]] \"m\" input: a text is needed",
         ),
         (
             entry("input = \"1e-6\"\noutput = \"2.00\""),
             ProblemKind::BadValue,
-            "p.toml:3:9: [[prices]] \"m\" input: an amount is a decimal number",
+            "p.toml:3:9: error: [[prices]] \"m\" input: an amount is a decimal number",
         ),
         (
             entry(&format!("{sound}cache_raed = \"0.10\"")),
@@ -187,7 +187,7 @@ fn a_mistake_in_a_price_is_named_by_its_place() {
         (
             format!("{}{}", entry(sound), entry(sound)),
             ProblemKind::Duplicate,
-            "p.toml:7:9: [[prices]] \"m\" model: `m` has a price in policies/p.toml:2 already",
+            "p.toml:7:9: error: [[prices]] \"m\" model: `m` has a price in policies/p.toml:2 already",
         ),
         (
             format!(

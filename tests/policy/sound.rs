@@ -25,7 +25,10 @@ fn snapshot() -> PolicySnapshot {
 
 #[test]
 fn a_sound_directory_is_summed_up() {
-    let summary = check(Path::new(DIRECTORY), &secrets("s")).unwrap();
+    let now = fabric_gate::clock::Timestamp::from_seconds(1_704_067_200);
+    let summary = check(Path::new(DIRECTORY), &secrets("s"), now)
+        .unwrap()
+        .summary;
     assert_eq!(
         summary.files,
         ["10-identity.toml", "20-tenants.toml", "30-routes.toml"]

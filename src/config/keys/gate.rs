@@ -62,6 +62,11 @@ static ROOT: Table = Table {
             "How the listeners are handed to the next process.",
         ),
         Key::new("metrics", Shape::Table(&METRICS), "What metrics say."),
+        Key::new(
+            "telemetry",
+            Shape::Table(&super::telemetry::TELEMETRY),
+            "Traces and logs for OpenTelemetry, by OTLP over HTTP.",
+        ),
     ],
     ..Table::EMPTY
 };
@@ -136,7 +141,20 @@ static ADMIN: Table = Table {
             Shape::Text(SECRET),
             "Where the bearer secret of the admin API is.",
         )
-        .otherwise("all but `/livez`, `/readyz`, `/metrics` and the keys of assertions is refused"),
+        .otherwise(
+            "all but `/livez`, `/readyz`, `/metrics`, the console's page and the keys of assertions \
+             is refused",
+        ),
+        Key::new(
+            "hosts",
+            Shape::List(&Shape::Text(Grammar::matching(
+                "host",
+                r"^[A-Za-z0-9._:\[\]-]+$",
+            ))),
+            "Names under which browsers may open the console, without port.",
+        )
+        .otherwise("only addresses and `localhost`, which always are")
+        .examples(&[Texts(&["gate.internal.example"])]),
     ],
     ..Table::EMPTY
 };

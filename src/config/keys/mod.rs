@@ -7,6 +7,7 @@
 
 mod gate;
 mod memory;
+mod telemetry;
 
 #[cfg(test)]
 mod tests;

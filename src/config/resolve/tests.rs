@@ -93,14 +93,14 @@ fn every_bad_value_is_told_at_once_with_its_line() {
     assert_eq!(
         problems.unwrap_err(),
         [
-            "gate.toml:2:11: [listen] address: `localhost` is not `IP:PORT`",
-            "gate.toml:3:15: [listen] connections: `0` is not between 1 and 1000000",
-            "gate.toml:4:9: [listen] hosts: `a:1` is not a host name without port",
-            "gate.toml:6:9: [admin] token: a secret is a reference, `env:NAME` or \
+            "gate.toml:2:11: error: [listen] address: `localhost` is not `IP:PORT`",
+            "gate.toml:3:15: error: [listen] connections: `0` is not between 1 and 1000000",
+            "gate.toml:4:9: error: [listen] hosts: `a:1` is not a host name without port",
+            "gate.toml:6:9: error: [admin] token: a secret is a reference, `env:NAME` or \
                  `file:PATH`, never the secret itself",
-            "gate.toml:8:7: [state] url: PostgreSQL is not supported yet by this version",
-            "gate.toml:11:22: [audit] flush_milliseconds: `99999` is not between 1 and 10000",
-            "gate.toml:10:7: [audit] key: the environment variable `ABSENT` is not set",
+            "gate.toml:8:7: error: [state] url: PostgreSQL is not supported yet by this version",
+            "gate.toml:11:22: error: [audit] flush_milliseconds: `99999` is not between 1 and 10000",
+            "gate.toml:10:7: error: [audit] key: the environment variable `ABSENT` is not set",
         ]
     );
 }

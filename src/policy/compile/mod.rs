@@ -24,6 +24,7 @@ use crate::budget::prices::PriceTable;
 use crate::identity::settings::{
     ApiKeySettings, ClientCertificateSettings, DevelopmentSettings, WebhookSettings,
 };
+use crate::identity::webhook::WebhookTable;
 use crate::policy::document::{Document, Entry};
 use crate::policy::problem::{Located, Problem, ProblemKind, Report};
 use crate::policy::router::{RouteConflict, Router};
@@ -300,7 +301,7 @@ impl Compiler<'_> {
             let Some(secret) = self.secret(&webhook.secret, secrets) else {
                 continue;
             };
-            webhooks.push(WebhookSettings {
+            let settings = WebhookSettings {
                 name: name.value.to_string(),
                 path: webhook.path.value.clone(),
                 scheme: webhook.scheme,
@@ -309,7 +310,13 @@ impl Compiler<'_> {
                 user: webhook.holder.user.clone(),
                 roles: Arc::clone(&webhook.holder.roles),
                 tolerance: webhook.tolerance,
-            });
+            };
+            if let Err(error) = WebhookTable::new(std::slice::from_ref(&settings)) {
+                let place = &webhook.secret.place;
+                self.report
+                    .add(place, ProblemKind::Secret, error.to_string());
+            }
+            webhooks.push(settings);
         }
         webhooks
     }

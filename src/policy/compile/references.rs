@@ -27,7 +27,7 @@ impl Compiler<'_> {
         self.unique_names(&document.rules);
         self.unique(
             document.tenants.iter().map(|tenant| &tenant.id),
-            "the tenant is listed",
+            "this tenant is listed",
         );
         // Two entries for one credential would leave it to their order which tenant it means.
         let issuers = document.issuers.iter().filter_map(|entry| {
@@ -36,12 +36,12 @@ impl Compiler<'_> {
         });
         self.unique(
             issuers.collect::<Vec<_>>().iter(),
-            "the same `issuer` is in an entry",
+            "another entry has this `issuer`",
         );
         let keys = values(&document.api_keys).map(|(_, key)| &key.sha256);
-        self.unique(keys, "the same key is in an entry");
+        self.unique(keys, "another entry has this key");
         let paths = values(&document.webhooks).map(|(_, webhook)| &webhook.path);
-        self.unique(paths, "the same path is in an entry");
+        self.unique(paths, "another webhook has this path");
         // Two documents at one address would leave it to their order where clients go for a token.
         let resources = values(&document.upstreams).filter_map(|(name, upstream)| {
             let resource = upstream.protected_resource.as_ref()?;
@@ -49,16 +49,16 @@ impl Compiler<'_> {
         });
         self.unique(
             resources.collect::<Vec<_>>().iter(),
-            "the same `protected_resource` is in an entry",
+            "another entry has this `protected_resource`",
         );
         let matches = values(&document.client_certificates).map(|(_, entry)| &entry.matches);
-        self.unique(matches, "the same certificate is in an entry");
+        self.unique(matches, "another entry has this certificate");
     }
 
     fn unique_names<T>(&self, entries: &[Entry<T>]) {
         self.unique(
             entries.iter().map(|entry| &entry.name),
-            "the name is given to an entry",
+            "another entry has this name",
         );
     }
 
@@ -73,7 +73,7 @@ impl Compiler<'_> {
                 Some(first) => self.report.add(
                     &located.place,
                     ProblemKind::Duplicate,
-                    format!("{what} in {} already", first.short()),
+                    format!("{what} already, in {}", first.short()),
                 ),
                 None => {
                     seen.insert(&located.value, &located.place);
@@ -154,11 +154,22 @@ impl Compiler<'_> {
         for pattern in patterns {
             if !names().any(|name| pattern.value.matches(name)) {
                 let text = pattern.value.as_str();
+                // `session.*` stands for every name that begins so.
+                let mut known: Vec<String> = names().map(str::to_owned).collect();
+                if text.ends_with('*') {
+                    let groups = names().filter_map(|name| Some(name.split_once('.')?.0));
+                    known.extend(groups.map(|group| format!("{group}.*")));
+                }
+                let meant = closest(text, known.iter().map(String::as_str));
+                let message = match text.strip_suffix('*') {
+                    Some(start) => format!("no route has a name that begins with `{start}`"),
+                    None => format!("no route is called `{text}`"),
+                };
                 self.report.add_suggesting(
                     &pattern.place,
                     ProblemKind::NeverMatches,
-                    format!("no route is called `{text}`"),
-                    closest(text, names()),
+                    message,
+                    meant,
                 );
             }
         }

@@ -8,7 +8,7 @@ use super::reader::Fields;
 use crate::budget::{Ceiling, CeilingScope, Window};
 use crate::money::NanoUsd;
 use crate::policy::Ceilings;
-use crate::policy::problem::{Place, ProblemKind};
+use crate::policy::problem::{Located, Place, ProblemKind, closest};
 
 /// The ceilings as written: the first one's place, for what is found out about them later.
 #[derive(Clone, Debug)]
@@ -56,11 +56,7 @@ fn ceiling(table: &Fields<'_>) -> Option<Ceiling> {
     let scope = table.choice("scope", &scopes);
     let window = table.parsed("window", str::parse::<Window>);
     let limit = table.parsed("usd", str::parse::<NanoUsd>);
-    let timezone = table.parsed("timezone", |name| {
-        TimeZone::get(name).map_err(|_unknown| {
-            format!("`{name}` is no IANA time zone, as \"Europe/Paris\" is one")
-        })
-    });
+    let timezone = timezone(table);
     let calendar = window.as_ref().is_some_and(|window| match window.value {
         Window::Hour | Window::Day | Window::Week | Window::Month => true,
         Window::Total | Window::Rolling(_) => false,
@@ -82,17 +78,48 @@ fn ceiling(table: &Fields<'_>) -> Option<Ceiling> {
     })
 }
 
+fn timezone(table: &Fields<'_>) -> Option<Located<TimeZone>> {
+    let name = table.text("timezone")?;
+    if let Ok(zone) = TimeZone::get(name.value) {
+        return Some(name.with(zone));
+    }
+    let known: Vec<_> = jiff::tz::db()
+        .available()
+        .map(|zone| zone.to_string())
+        .collect();
+    // Of hundreds some are always a third of their letters away.
+    let near = known
+        .iter()
+        .filter(|zone| strsim::osa_distance(zone, name.value) <= 2);
+    table.report().add_suggesting(
+        &name.place,
+        ProblemKind::BadValue,
+        format!(
+            "`{}` is no IANA time zone, as \"Europe/Paris\" is one",
+            name.value
+        ),
+        closest(name.value, near.map(String::as_str)),
+    );
+    None
+}
+
 /// Shares of the limit, in thousandths and rising.
 fn warn_at(table: &Fields<'_>) -> Arc<[u16]> {
     let mut shares = Vec::new();
     for share in table.decimals("warn_at") {
         match thousandths(share.value) {
             Some(share) => shares.push(share),
-            None => table.report().add(
-                &share.place,
-                ProblemKind::BadValue,
-                "a share of the limit is above 0, at most 1, and has at most three digits behind the point",
-            ),
+            None => {
+                let percent: Option<u8> = share.value.parse().ok();
+                let meant = percent.filter(|it| (2..100).contains(it));
+                let meant = meant.map(|percent| format!("0.{percent:02}"));
+                table.report().add_suggesting(
+                    &share.place,
+                    ProblemKind::BadValue,
+                    "a share of the limit is above 0, at most 1, and has at most three digits behind the point",
+                    meant.as_deref(),
+                );
+            }
         }
     }
     shares.sort_unstable();

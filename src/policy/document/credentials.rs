@@ -170,7 +170,7 @@ pub(super) fn development(
 fn holder(fields: &Fields<'_>, grammar: &TenantGrammar, scoped: bool) -> Option<HolderEntry> {
     fields.require("tenant");
     fields.require("user");
-    let tenant = fields.parsed("tenant", |text| grammar.parse(text));
+    let tenant = fields.parsed("tenant", |text| values::tenant(grammar, text));
     let user = fields.parsed("user", values::user);
     let roles = fields.all_parsed("roles", values::role);
     let scopes = if scoped {

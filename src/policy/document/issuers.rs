@@ -111,7 +111,19 @@ fn algorithms(fields: &Fields<'_>) -> Vec<SignatureAlgorithm> {
     };
     names
         .iter()
-        .filter_map(|name| fields.choose(&name.with(name.value.as_str()), &ALGORITHMS))
+        .filter_map(|name| {
+            if name.value.starts_with("HS") || name.value == "none" {
+                let message = format!(
+                    "`{}` is signed with what is also needed to verify, or with nothing: whoever can verify \
+                     such a token can make one; say which of RS256, ES256, EdDSA … the issuer signs with",
+                    name.value
+                );
+                let report = fields.report();
+                report.add(&name.place, ProblemKind::BadValue, message);
+                return None;
+            }
+            fields.choose(&name.with(name.value.as_str()), &ALGORITHMS)
+        })
         .collect()
 }
 

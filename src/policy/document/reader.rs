@@ -12,9 +12,11 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use super::held::hold_against;
+use super::homes;
+use super::meant::{self, type_name};
 use crate::clock::Timestamp;
 use crate::keys::{Asked, Table};
-use crate::policy::problem::{Located, Place, ProblemKind, Report, SourceText, closest};
+use crate::policy::problem::{Located, Place, ProblemKind, Report, SourceText, closest, missing};
 
 /// One table of one file, being read.
 pub(crate) struct Fields<'a> {
@@ -72,8 +74,8 @@ impl<'a> Fields<'a> {
     /// Reports the key when it is not there.
     pub(crate) fn require(&self, key: &'static str) {
         if self.find(key, Asked::Required).is_none() {
-            let message = format!("the key `{key}` is missing");
-            self.report.add(&self.place, ProblemKind::Missing, message);
+            self.report
+                .add(&self.place, ProblemKind::Missing, missing(key));
         }
     }
 
@@ -86,7 +88,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn parsed<T, E: Display>(
         &self,
         key: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, E>,
+        parse: impl Fn(&str) -> Result<T, E>,
     ) -> Option<Located<T>> {
         self.parse(self.text(key)?, parse)
     }
@@ -213,7 +215,7 @@ impl<'a> Fields<'a> {
         let number = number.ok().filter(|number| choices.contains(number));
         if number.is_none() {
             let list: Vec<_> = choices.iter().map(u16::to_string).collect();
-            let message = format!("it is one of {}", list.join(", "));
+            let message = format!("this number is none of {}", list.join(", "));
             self.report
                 .add(&found.place, ProblemKind::BadValue, message);
         }
@@ -296,6 +298,11 @@ impl<'a> Fields<'a> {
             return None;
         };
         Some(self.inner(key, table, &found.place))
+    }
+
+    /// A value of any type.
+    pub(crate) fn value(&self, key: &'static str) -> Option<Located<&'a DeValue<'a>>> {
+        self.find(key, Asked::Anything)
     }
 
     /// One nested table or a list of them; absent is empty.
@@ -382,13 +389,18 @@ impl<'a> Fields<'a> {
     pub(crate) fn parse<T, E: Display>(
         &self,
         text: Located<&str>,
-        parse: impl FnOnce(&str) -> Result<T, E>,
+        parse: impl Fn(&str) -> Result<T, E>,
     ) -> Option<Located<T>> {
         match parse(text.value) {
             Ok(value) => Some(text.with(value)),
             Err(error) => {
-                self.report
-                    .add(&text.place, ProblemKind::BadValue, error.to_string());
+                let repair = meant::repaired(text.value, |repair| parse(repair).is_ok());
+                self.report.add_suggesting(
+                    &text.place,
+                    ProblemKind::BadValue,
+                    error.to_string(),
+                    repair.as_deref(),
+                );
                 None
             }
         }
@@ -409,7 +421,8 @@ impl<'a> Fields<'a> {
         if chosen.is_none() {
             let list: Vec<_> = names().map(|name| format!("`{name}`")).collect();
             let message = format!("`{}` is none of {}", text.value, list.join(", "));
-            let suggestion = closest(text.value, names());
+            let suggestion =
+                closest(text.value, names()).or_else(|| meant::synonym(text.value, names()));
             self.report
                 .add_suggesting(&text.place, ProblemKind::BadValue, message, suggestion);
         }
@@ -455,8 +468,17 @@ impl<'a> Fields<'a> {
 
     fn wrong_type(&self, found: &Located<&DeValue<'_>>, wanted: &str) {
         let message = format!("{wanted} is needed, not {}", type_name(found.value));
-        self.report
-            .add(&found.place, ProblemKind::WrongType, message);
+        // What stands where a secret's reference should may be the secret.
+        let meant = match found.place.key {
+            "secret" | "sha256" | "authorization" => None,
+            _ => meant::typed(found.value, wanted),
+        };
+        self.report.add_suggesting(
+            &found.place,
+            ProblemKind::WrongType,
+            message,
+            meant.as_deref(),
+        );
     }
 }
 
@@ -466,33 +488,6 @@ impl Drop for Fields<'_> {
             return;
         }
         let asked = self.asked.get_mut();
-        // One that met a mistake may have stopped before the rest was asked for.
-        let stopped = !self.report.is_clean();
-        for (name, _) in self.table {
-            let declared = self.keys.key(name.get_ref()).is_some();
-            if !(stopped && declared || asked.iter().any(|key| name.get_ref() == key)) {
-                let mut place = self.place.clone();
-                place.offset = name.span().start;
-                self.report.add_suggesting(
-                    &place,
-                    ProblemKind::UnknownKey,
-                    format!("unknown key `{}`", name.get_ref()),
-                    closest(name.get_ref(), self.keys.keys.iter().map(|key| key.name)),
-                );
-            }
-        }
-    }
-}
-
-/// What a value is, for messages.
-pub(crate) fn type_name(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a number with a fraction",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date or time",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
+        homes::report_unknown(self.report, &self.place, self.keys, self.table, asked);
     }
 }

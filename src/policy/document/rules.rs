@@ -42,7 +42,7 @@ pub(super) fn rule(fields: &Fields<'_>, grammar: &TenantGrammar) -> Option<RuleE
         mode: mode.unwrap_or(RuleMode::Enforce),
         routes: fields.some_parsed("routes", values::route_pattern),
         methods: fields.some_parsed("methods", values::method),
-        tenants: fields.some_parsed("tenants", |text| grammar.parse(text)),
+        tenants: fields.some_parsed("tenants", |text| values::tenant(grammar, text)),
         users: fields.some_parsed("users", |text| {
             values::user(text).map(|user| user.as_str().into())
         }),

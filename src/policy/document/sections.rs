@@ -8,7 +8,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::held::hold_against;
-use super::reader::{Fields, type_name};
+use super::homes;
+use super::meant::type_name;
+use super::reader::Fields;
 use crate::keys::{Asked, Table};
 use crate::policy::problem::{Place, ProblemKind, Report, SourceText, closest};
 
@@ -74,7 +76,10 @@ impl<'a> Sections<'a> {
                 (None, other) => self.report.add(
                     &place,
                     ProblemKind::WrongType,
-                    format!("written `[{name}]`, a table, not {}", type_name(other)),
+                    format!(
+                        "this has to be written `[{name}]`, and once only; it is {}",
+                        type_name(other)
+                    ),
                 ),
             }
         }
@@ -91,7 +96,7 @@ impl<'a> Sections<'a> {
                     &section_place(source, value.span().start, format!("[[{name}]]")),
                     ProblemKind::WrongType,
                     format!(
-                        "written `[[{name}]]`, a list of tables, not {}",
+                        "this has to be written `[[{name}]]`, once for each entry; it is {}",
                         type_name(value.get_ref())
                     ),
                 );
@@ -158,11 +163,18 @@ impl Drop for Sections<'_> {
             for (key, _) in file.table.get_ref() {
                 let name: &str = key.get_ref();
                 if !asked.contains(&name) {
+                    let meant = closest(name, asked.iter().copied());
+                    let message = match (meant, homes::of_section(name)) {
+                        (None, Some(home)) => {
+                            format!("unknown section `{name}`; it belongs to {home}")
+                        }
+                        (Some(_), _) | (None, None) => format!("unknown section `{name}`"),
+                    };
                     self.report.add_suggesting(
                         &section_place(file.source, key.span().start, String::new()),
                         ProblemKind::UnknownKey,
-                        format!("unknown section `{name}`"),
-                        closest(name, asked.iter().copied()),
+                        message,
+                        meant,
                     );
                 }
             }

@@ -88,7 +88,7 @@ pub(super) fn tenant(
     defaults: TenantLimits,
 ) -> Option<TenantEntry> {
     fields.require("id");
-    let id = fields.parsed("id", |text| grammar.parse(text));
+    let id = fields.parsed("id", |text| values::tenant(grammar, text));
     let ceilings = ceilings(fields);
     let policy = TenantPolicy {
         suspended: fields.flag("suspended", false),

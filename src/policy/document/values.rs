@@ -7,6 +7,7 @@ use http::{Method, Uri};
 use crate::identity::settings::ClaimPath;
 use crate::identity::{UserId, UserIdError};
 use crate::policy::{CredentialPlace, Extractor};
+use crate::tenant::{TenantGrammar, TenantId, TenantIdError};
 
 /// A text does not fit a grammar; the message says which.
 #[derive(Debug, thiserror::Error)]
@@ -56,12 +57,18 @@ pub(crate) enum ValueError {
     RpcMethod,
     #[error("`{0}` is not `bearer`, `api_key`, `client_certificate` or `query:NAME`")]
     Credential(String),
-    #[error("64 hexadecimal digits are needed")]
+    #[error(
+        "the SHA-256 digest is needed: 64 hexadecimal digits (of an API key `fabric-gate key new` prints it)"
+    )]
     Sha256,
     #[error("an absolute URL is needed, without user, fragment or blanks")]
     Url,
     #[error("the scheme has to be https, or http to a loopback address")]
     NotConfidential,
+    #[error("the tenant id does not fit the pattern `{0}` of `[tenancy] id_pattern`")]
+    TenantPattern(String),
+    #[error(transparent)]
+    Tenant(#[from] TenantIdError),
     #[error(transparent)]
     User(#[from] UserIdError),
 }
@@ -104,6 +111,14 @@ pub(super) fn scope(text: &str) -> Result<Arc<str>, ValueError> {
     } else {
         Err(ValueError::Scope)
     }
+}
+
+/// A tenant id, under the grammar of the files.
+pub(super) fn tenant(grammar: &TenantGrammar, text: &str) -> Result<TenantId, ValueError> {
+    grammar.parse(text).map_err(|error| match error {
+        TenantIdError::Pattern => ValueError::TenantPattern(grammar.pattern()),
+        TenantIdError::Unsafe => ValueError::Tenant(error),
+    })
 }
 
 /// A user id.

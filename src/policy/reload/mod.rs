@@ -5,6 +5,10 @@
 //! in the [`PolicyStatus`] until a good directory comes along. A directory that vanished or is
 //! empty is a bad one, never one that allows or denies everything.
 //!
+//! A rule that forbade something may be taken out on purpose or go with a file that somebody
+//! deleted; the files can't tell. So it is taken, and told: in the log, and in the status until the
+//! next reload.
+//!
 //! [`PolicyWatch`] looks for changes on a thread of its own; [`PolicyLoader::reload_now`] is for a
 //! person or a signal that says the files are ready. Both take the same lock around reading *and*
 //! installing, so an older reading can't overwrite a newer one.
@@ -12,16 +16,25 @@
 mod watch;
 
 #[cfg(test)]
+mod careless;
+#[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use self::watch::{PolicyWatch, WatchSettings};
 use super::compile::{Compilation, NotedSecret};
-use super::{PolicyDirectory, PolicySnapshot, Problem, ProblemKind, Revision};
+use super::{
+    Effect, PolicyDirectory, PolicySnapshot, Problem, ProblemKind, Revision, RuleMode, Severity,
+    lint,
+};
 use crate::clock::{SharedClock, Timestamp};
 use crate::secret::SecretResolver;
+
+/// The name of the warning about a rule that is gone. Only a reload finds it: one directory does not
+/// know another.
+pub const FORBID_GONE: &str = "forbid-gone";
 
 /// Puts a snapshot into service. An error is a reason, told to whoever asked for the reload; the
 /// snapshot is dropped then, and the one before stays.
@@ -53,6 +66,8 @@ pub struct PolicyStatus {
     pub files: Vec<String>,
     /// Why the files in the directory are not in service; `None` when they are.
     pub last_error: Option<RejectedPolicy>,
+    /// What is probably not meant in the files that are in service: what lints find.
+    pub warnings: Vec<Problem>,
     /// Reloads that changed the policy; the load at start is not one.
     pub reloads_ok: u64,
     /// Reloads that were refused, each distinct content counted once per attempt.
@@ -79,6 +94,8 @@ pub struct PolicyLoader {
     judged: Mutex<Content>,
     /// Apart from the above, so that asking never waits for an installation.
     status: Mutex<PolicyStatus>,
+    /// Names of the rules in service that forbid something.
+    forbids: Mutex<Vec<Arc<str>>>,
 }
 
 impl PolicyLoader {
@@ -102,11 +119,16 @@ impl PolicyLoader {
             loaded_at: clock.now(),
             files: names(&files),
             last_error: None,
+            warnings: lint(&files, &snapshot, clock.now()),
             reloads_ok: 0,
             reloads_rejected: 0,
         };
+        let forbids = forbids_of(&snapshot);
         install(snapshot).map_err(|reason| vec![not_installed(directory, reason)])?;
-        tracing::info!(revision = status.revision.as_str(), "policy loaded");
+        note_warnings(&status.warnings);
+        let revision = status.revision.as_str();
+        let warnings = status.warnings.len();
+        tracing::info!(revision, warnings, "policy loaded");
         Ok(Self {
             directory: directory.to_owned(),
             judged: Mutex::new(Content {
@@ -114,6 +136,7 @@ impl PolicyLoader {
                 secrets: compilation.secrets,
             }),
             status: Mutex::new(status),
+            forbids: Mutex::new(forbids),
             secrets,
             clock,
             install,
@@ -183,21 +206,54 @@ impl PolicyLoader {
 
     fn put_into_service(&self, snapshot: PolicySnapshot, content: &Content) -> ReloadOutcome {
         let revision = snapshot.revision.clone();
+        let files = content.files.as_ref();
+        let warnings = files.map(|files| lint(files, &snapshot, self.clock.now()));
+        let mut warnings = warnings.unwrap_or_default();
+        let forbids = forbids_of(&snapshot);
         if locked(&self.status).revision == revision {
-            locked(&self.status).last_error = None;
+            let mut status = locked(&self.status);
+            status.last_error = None;
+            status.warnings = warnings;
             return ReloadOutcome::Unchanged(revision);
         }
         if let Err(reason) = (self.install)(snapshot) {
             return ReloadOutcome::Rejected(vec![not_installed(&self.directory, reason)]);
         }
-        tracing::info!(revision = revision.as_str(), "policy changed");
+        warnings.extend(self.gone(&forbids));
+        *locked(&self.forbids) = forbids;
+        note_warnings(&warnings);
+        let count = warnings.len();
+        tracing::info!(
+            revision = revision.as_str(),
+            warnings = count,
+            "policy changed"
+        );
         let mut status = locked(&self.status);
         status.revision = revision.clone();
         status.loaded_at = self.clock.now();
         status.files = content.files.as_ref().map(names).unwrap_or_default();
         status.last_error = None;
+        status.warnings = warnings;
         status.reloads_ok += 1;
         ReloadOutcome::Changed(revision)
+    }
+
+    /// What forbade something until now and does no longer.
+    fn gone(&self, forbids: &[Arc<str>]) -> Vec<Problem> {
+        let before = locked(&self.forbids);
+        let gone = before.iter().filter(|name| !forbids.contains(name));
+        gone.map(|name| Problem {
+            severity: Severity::Warning,
+            lint: Some(FORBID_GONE),
+            ..Problem::of_file(
+                self.directory.display().to_string(),
+                ProblemKind::Suspicious,
+                format!(
+                    "the rule {name:?} forbade something before this reload and no longer does"
+                ),
+            )
+        })
+        .collect()
     }
 
     fn note_rejection(&self, problems: &[Problem]) {
@@ -251,6 +307,20 @@ impl Content {
             hasher.update(&secret.digest);
         }
         *hasher.finalize().as_bytes()
+    }
+}
+
+fn forbids_of(snapshot: &PolicySnapshot) -> Vec<Arc<str>> {
+    let rules = snapshot.rules.iter();
+    rules
+        .filter(|rule| rule.effect == Effect::Forbid && rule.mode == RuleMode::Enforce)
+        .map(|rule| Arc::clone(&rule.name))
+        .collect()
+}
+
+fn note_warnings(warnings: &[Problem]) {
+    for warning in warnings {
+        tracing::warn!(%warning, "policy taken, and probably not what was meant");
     }
 }
 

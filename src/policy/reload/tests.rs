@@ -20,16 +20,16 @@ const TIMING: WatchSettings = WatchSettings {
 };
 
 /// A policy directory that is watched, and what was installed from it.
-struct Watched {
-    home: TempDir,
-    loader: Arc<PolicyLoader>,
+pub(super) struct Watched {
+    pub(super) home: TempDir,
+    pub(super) loader: Arc<PolicyLoader>,
     installed: Receiver<String>,
     _watch: PolicyWatch,
 }
 
 impl Watched {
     /// Watches `policies` inside a fresh directory that `arrange` filled.
-    fn over(arrange: impl FnOnce(&Path)) -> Self {
+    pub(super) fn over(arrange: impl FnOnce(&Path)) -> Self {
         Self::by(TIMING, arrange)
     }
 
@@ -48,22 +48,22 @@ impl Watched {
         }
     }
 
-    fn plain() -> Self {
+    pub(super) fn plain() -> Self {
         Self::over(arrange_plain)
     }
 
-    fn file(&self) -> PathBuf {
+    pub(super) fn file(&self) -> PathBuf {
         self.home.path().join("policies/p.toml")
     }
 
-    fn installs(&self, tenant: &str) {
+    pub(super) fn installs(&self, tenant: &str) {
         assert_eq!(self.installed.recv_timeout(SOON).unwrap(), tenant);
         // The installer is called in the middle of a reload; this waits for its end.
         drop(locked(&self.loader.judged));
     }
 
     /// Waits until a refusal says `message`, and that nothing was installed.
-    fn refuses(&self, message: &str) {
+    pub(super) fn refuses(&self, message: &str) {
         let end = Instant::now() + SOON;
         loop {
             let status = self.loader.status();
@@ -78,7 +78,7 @@ impl Watched {
     }
 
     /// The next good content comes through, and is the first thing installed since.
-    fn still_picks_up(&self, tenant_id: &str) {
+    pub(super) fn still_picks_up(&self, tenant_id: &str) {
         let staged = self.home.path().join("staged");
         fs::write(&staged, tenant(tenant_id)).unwrap();
         fs::rename(staged, self.file()).unwrap();
@@ -93,7 +93,7 @@ fn arrange_plain(home: &Path) {
     fs::write(home.join("policies/p.toml"), tenant("acme")).unwrap();
 }
 
-fn tenant(id: &str) -> String {
+pub(super) fn tenant(id: &str) -> String {
     format!("[[tenants]]\nid = \"{id}\"\n")
 }
 
@@ -176,7 +176,7 @@ fn bad_content_changes_nothing_and_good_content_after_it_is_picked_up() {
         ("[[tenants]]\nid = \"glo", "half-written"),
         ("[[tenants]]\nid = = 1\n", "Syntax"),
         ("[[tenants]]\nid = \"globex\"\ncolour = 1\n", "colour"),
-        ("", "half-written"),
+        ("", "the file is empty"),
     ] {
         let watched = Watched::plain();
         fs::write(watched.file(), content).unwrap();

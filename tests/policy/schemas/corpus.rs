@@ -225,7 +225,8 @@ fn shown(kind: &str) -> Vec<Sound> {
 
 fn of_page(page: &Path, kind: &str) -> Vec<Sound> {
     let text = fs::read_to_string(page).unwrap();
-    let blocks = text.split(&format!("```toml {kind}\n")).skip(1);
+    let fence = format!("```toml {kind}\n");
+    let blocks = text.split(&fence).skip(1);
     blocks
         .map(|block| {
             parsed(

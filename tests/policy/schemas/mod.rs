@@ -13,7 +13,7 @@ use std::process::Command;
 
 use fabric_gate::config::keys::{GATE_FILE, MEMORY_FILE};
 use fabric_gate::keys::schema;
-use fabric_gate::policy::POLICY_FILE;
+use fabric_gate::policy::{CASES_FILE, POLICY_FILE};
 
 use self::corpus::*;
 
@@ -27,6 +27,7 @@ fn what_is_published_is_what_the_program_prints() {
     };
     for (kind, file) in [
         ("policy", "policy"),
+        ("cases", "cases"),
         ("config", "gate"),
         ("memory", "memory"),
     ] {
@@ -45,7 +46,7 @@ fn what_is_published_is_what_the_program_prints() {
 
 #[test]
 fn a_schema_says_which_draft_it_is_of_and_is_sound_by_it() {
-    for file in [&POLICY_FILE, &GATE_FILE, &MEMORY_FILE] {
+    for file in [&POLICY_FILE, &CASES_FILE, &GATE_FILE, &MEMORY_FILE] {
         let schema = schema(file);
         assert_eq!(
             schema["$schema"],

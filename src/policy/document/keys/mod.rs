@@ -4,6 +4,7 @@
 //! a reader asks for what stands here, and that it asks for all of it, is tried as it reads:
 //! [`Fields`](super::reader::Fields) holds each question against its table.
 
+mod cases;
 mod costs;
 pub(crate) mod grammars;
 mod identity;
@@ -17,6 +18,7 @@ mod upstreams;
 #[cfg(test)]
 mod tests;
 
+pub use self::cases::CASES_FILE;
 pub(crate) use self::identity::ISSUER;
 pub(crate) use self::tenants::TENANT_PATTERN;
 use crate::keys::{File, Key, Shape, Table};

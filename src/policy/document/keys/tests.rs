@@ -101,6 +101,7 @@ fn declared(table: &'static Table, found: &mut Vec<&'static Table>) {
 #[test]
 fn every_key_that_is_declared_is_asked_for_by_a_reader() {
     for text in texts() {
+        let text = format!("{text}\n");
         let texts = [("p.toml", text.as_str())];
         let directory = PolicyDirectory::from_texts(Path::new("policies"), texts).unwrap();
         // What becomes of it is another test's; what it was asked for is held against the tables.

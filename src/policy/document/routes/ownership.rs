@@ -276,10 +276,23 @@ pub(super) fn check_parameter(
     };
     let names = parameters(&path.value);
     if !names.iter().any(|found| found == name) {
+        let colon = path
+            .value
+            .split('/')
+            .any(|it| it.strip_prefix(':') == Some(name));
+        let message = match (colon, names.as_slice()) {
+            (true, _) => format!(
+                "the path has no parameter `{{{name}}}`: it is written so, and not `:{name}`"
+            ),
+            (false, []) => format!("the path has no parameter `{{{name}}}`, nor any other"),
+            (false, [first, ..]) => {
+                format!("the path has no parameter `{{{name}}}`, as `{{{first}}}` is one")
+            }
+        };
         fields.report().add_suggesting(
             &extractor.place,
             ProblemKind::NothingThere,
-            format!("the path has no parameter `{{{name}}}`"),
+            message,
             closest(name, names.iter().map(String::as_str)),
         );
     }
