@@ -5,22 +5,28 @@ use clap::{Args, ValueEnum};
 use super::{CommandError, ConfigArgument, say};
 use crate::config::keys::{GATE_FILE, MEMORY_FILE};
 use crate::keys::{self, File};
-use crate::policy::POLICY_FILE;
+use crate::policy::{CASES_FILE, POLICY_FILE};
 
 const EXAMPLES: &str = "\
 Examples:
-  fabric-gate schema policy > policy.schema.json     # then, in a policy file: #:schema ./policy.schema.json
-  fabric-gate schema config > gate.schema.json       # for config/gate.toml
-  fabric-gate schema memory --format markdown        # every key of config/memory.toml, to read";
+  # For an editor: then, in a policy file, `#:schema ./policy.schema.json`
+  fabric-gate schema policy > policy.schema.json
+
+  # For config/gate.toml
+  fabric-gate schema config > gate.schema.json
+
+  # Every key of config/memory.toml, to read
+  fabric-gate schema memory --format markdown";
 
 /// Print the JSON Schema (draft 2020-12) of a kind of file, or its keys as a page.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct SchemaArguments {
     /// Which file.
+    #[arg(value_name = "FILE")]
     file: FileKind,
     /// As what.
-    #[arg(long, value_enum, default_value_t = Format::Json)]
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Json)]
     format: Format,
     // Every command takes it; what keys there are is in the program.
     #[command(flatten)]
@@ -31,6 +37,8 @@ pub(super) struct SchemaArguments {
 enum FileKind {
     /// Files of a policy folder.
     Policy,
+    /// Files of cases beside policies.
+    Cases,
     /// The gate's configuration.
     #[value(alias = "gate")]
     Config,
@@ -42,6 +50,7 @@ impl FileKind {
     fn file(self) -> &'static File {
         match self {
             Self::Policy => &POLICY_FILE,
+            Self::Cases => &CASES_FILE,
             Self::Config => &GATE_FILE,
             Self::Memory => &MEMORY_FILE,
         }
