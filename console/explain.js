@@ -4,6 +4,8 @@ import { Refused, post } from "./api.js";
 import { byId, el, fill } from "./dom.js";
 import { moment, usd } from "./format.js";
 
+const OWNERS = { caller: "the caller's own", another: "another's", nobody: "nobody's" };
+
 const words = (text) => text.split(/[\s,]+/).filter(Boolean);
 
 /** The request of the form, as `/v1/explain` takes it. */
@@ -28,7 +30,7 @@ function parsed(text) {
   }
 }
 
-const facts = (rows) => el("dl", { class: "facts" }, rows.filter(([, value]) => value).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
+const facts = (rows) => el("dl", { class: "facts" }, rows.filter(([, value]) => value).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, String(value)))));
 
 function explained(answer) {
   const permitted = answer.decision === "permit";
@@ -40,15 +42,25 @@ function explained(answer) {
     facts([
       ["Route", route && `${route.name} → ${route.upstream}`],
       ["Path", route?.path],
+      ...(answer.near ?? []).map((it) => [`Nearly ${it.name}`, it.why]),
       ["Caller", caller && [caller.tenant, caller.user, (caller.roles ?? []).join(", "), caller.auth_method].filter(Boolean).join(" · ")],
       ["Tenant from", answer.tenant_from],
+      ["Declares tenant", answer.declared_tenant],
+      ["Asks for roles", answer.roles_asked?.join(", ")],
+      ["Asks for scopes", answer.scopes_asked?.join(", ")],
       ["Rule", typeof answer.rule === "object" ? answer.rule?.name : answer.rule],
       ["Would deny", (answer.would_deny ?? []).map((rule) => rule.name ?? rule).join(", ")],
       ["Model", typeof answer.model === "object" ? answer.model?.name : answer.model],
+      ["Tool", answer.tool],
+      ["Price", answer.price],
       ["Would reserve", answer.reserve_usd && usd(answer.reserve_usd)],
-      ...(answer.resources ?? []).map((it) => [`${it.kind} ${it.id}`, `owned by ${it.owner === "caller" ? "the caller" : it.owner}`]),
-      ...(answer.ceilings ?? []).map((it) => [`${it.scope} ${it.value ?? ""}`.trim(), `${usd(it.spent_usd)} of ${usd(it.limit_usd)}, ${usd(it.reserved_usd)} reserved${it.resets_at ? `, until ${moment(it.resets_at)}` : ""}`]),
+      ...(answer.resources ?? []).map((it) => [`${it.kind} ${it.id}`, `${OWNERS[it.owner] ?? it.owner}${it.claims ? "; sending the request claims it" : ""}`]),
+      ...(answer.limits ?? []).map((limit) => ["Limit", limit]),
+      ...(answer.ceilings ?? []).map((it) => [`Ceiling: ${it.scope} ${it.value ?? ""}`.trim(), `${usd(it.spent_usd)} of ${usd(it.limit_usd)} (${it.window}), ${usd(it.reserved_usd)} reserved${it.resets_at ? `, until ${moment(it.resets_at)}` : ""}`]),
       ["Backend gets", answer.backend && `${answer.backend.method} ${answer.backend.target}`],
+      ["Goes no further", answer.backend?.stripped?.join(", ")],
+      ["Body changed at", answer.backend?.body_changed_at?.join(", ")],
+      ["Not asked", answer.not_asked?.join("; ")],
     ]),
     answer.steps?.length ? el("ol", { class: "steps" }, answer.steps.map((step) => el("li", { "data-state": { passed: "good", refused: "bad" }[step.outcome] ?? "none" }, el("b", {}, step.step), ` ${step.outcome}`, step.says ? el("span", { class: "hint" }, ` ${step.says}`) : null))) : null,
     answer.backend?.headers?.length ? el("details", {}, el("summary", {}, "Headers that the backend gets"), el("dl", { class: "facts" }, answer.backend.headers.map(([name, value]) => el("div", {}, el("dt", { class: "code" }, name), el("dd", { class: "code" }, value))))) : null,

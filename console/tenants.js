@@ -98,8 +98,9 @@ async function choose(id) {
   closeResources();
   if (!chosen) return;
   say(byId("tenant-title"), chosen);
-  await Promise.all([showLines(), showResources(chosen)]);
+  // At once: whoever goes on meanwhile is not to be called back when the answers are there.
   byId("tenant").focus({ preventScroll: true });
+  await Promise.all([showLines(), showResources(chosen)]);
   byId("tenant").scrollIntoView({ block: "nearest" });
 }
 

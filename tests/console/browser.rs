@@ -188,6 +188,17 @@ impl Wire {
     }
 
     async fn call(&self, session: Option<&str>, method: &str, params: Value) -> Value {
+        let answer = self.ask(session, method, params).await;
+        answer.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// The result of a command, or what the browser says against it.
+    async fn ask(
+        &self,
+        session: Option<&str>,
+        method: &str,
+        params: Value,
+    ) -> Result<Value, Value> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let mut message = json!({ "id": id, "method": method, "params": params });
         if let Some(session) = session {
@@ -197,8 +208,10 @@ impl Wire {
         self.waiting.lock().unwrap().insert(id, answer);
         self.out.send(message.to_string()).unwrap();
         let mut answer = within(method, answered).await.unwrap();
-        assert!(answer["error"].is_null(), "{method}: {answer}");
-        answer["result"].take()
+        match answer["error"].is_null() {
+            true => Ok(answer["result"].take()),
+            false => Err(answer),
+        }
     }
 }
 
@@ -245,9 +258,19 @@ impl Page {
     /// # Panics
     /// It does not become true in time; the message has what the page says.
     pub async fn until(&self, expression: &str) {
-        let asked = format!("Boolean({expression})");
+        let asked =
+            json!({ "expression": format!("Boolean({expression})"), "returnByValue": true });
+        let session = Some(self.session.as_str());
         let holds = async {
-            while self.value(&asked).await != true {
+            loop {
+                // A page that is about to be another one answers nothing.
+                let answer = self
+                    .wire
+                    .ask(session, "Runtime.evaluate", asked.clone())
+                    .await;
+                if answer.is_ok_and(|it| it["result"]["value"] == true) {
+                    break;
+                }
                 tokio::time::sleep(POLL).await;
             }
         };
@@ -266,23 +289,13 @@ impl Page {
             .await;
     }
 
-    /// Clicks the first element that matches, where a hand would: in its middle.
+    /// Presses the first button that matches, by keyboard: a page that is still filling moves what a
+    /// mouse would aim at.
     pub async fn click(&self, selector: &str) {
-        let quoted = Value::from(selector);
-        let middle = self
-            .value(&format!(
-                "(() => {{ const it = document.querySelector({quoted}); \
-                 it.scrollIntoView({{block: 'center', behavior: 'instant'}}); \
-                 const box = it.getBoundingClientRect(); \
-                 return [box.x + box.width / 2, box.y + box.height / 2]; }})()"
-            ))
-            .await;
-        for kind in ["mousePressed", "mouseReleased"] {
-            let params = json!({
-                "type": kind, "x": middle[0], "y": middle[1], "button": "left", "clickCount": 1,
-            });
-            self.call("Input.dispatchMouseEvent", params).await;
-        }
+        let it = format!("document.querySelector({})", Value::from(selector));
+        self.until(&it).await;
+        self.value(&format!("{it}.focus()")).await;
+        self.press("Enter").await;
     }
 
     /// Types into the first element that matches, in the place of what is there.

@@ -463,7 +463,7 @@ impl GateProcess {
 
 /// A port that is free. Nobody is given one of these unasked, so that only another gate's start can
 /// take it before this one's does.
-fn free_port() -> TcpListener {
+pub fn free_port() -> TcpListener {
     loop {
         let chance = RandomState::new().build_hasher().finish();
         let port = PORTS.start + u16::try_from(chance % PORTS.len() as u64).unwrap();
