@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use fabric_gate::clock::{Clock, SystemClock};
 use fabric_gate::config::memory::MemoryConfig;
 use fabric_gate::config::{Config, ListenAddress};
 use fabric_gate::policy::{check, render_text};
@@ -70,9 +71,14 @@ fn every_configuration_resolves_in_hardened_mode() {
 fn every_policy_folder_compiles() {
     for deployment in deployments() {
         let placed = Placed::new(deployment, r#"{"keys":[]}"#);
-        let found = check(&placed.path("policies"), &hardened());
+        let found = check(&placed.path("policies"), &hardened(), SystemClock.now());
         let name = &placed.deployment.name;
-        found.unwrap_or_else(|problems| panic!("{name}\n{}", render_text(&problems)));
+        let checked = found.unwrap_or_else(|problems| panic!("{name}\n{}", render_text(&problems)));
+        assert!(
+            checked.warnings.is_empty(),
+            "{name}\n{}",
+            render_text(&checked.warnings)
+        );
     }
 }
 

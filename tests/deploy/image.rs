@@ -103,55 +103,67 @@ fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-#[test]
-fn the_last_stage_is_nobody_and_has_no_shell() {
+/// The stages of what is shipped: what both have, then each.
+fn shipped() -> Vec<Vec<String>> {
     let all = instructions();
-    let last = all
-        .iter()
-        .rposition(|line| line.starts_with("FROM "))
-        .unwrap();
-    let stage = &all[last..];
-    assert!(
-        all.iter()
-            .any(|line| line.starts_with("ARG BASE=gcr.io/distroless/cc-debian12:nonroot"))
-    );
-    assert_eq!(stage[0], "FROM ${BASE}");
-    assert!(stage.contains(&"USER 65532:65532".to_owned()));
-    assert!(
-        stage.iter().all(|line| !line.starts_with("RUN ")),
-        "there is no shell to run anything"
-    );
-    for line in stage
-        .iter()
-        .filter(|line| line.starts_with("ENTRYPOINT") || line.starts_with("CMD"))
-    {
-        assert!(line.contains('['), "{line} needs a shell");
+    let first = all.iter().position(|line| line == "FROM ${BASE} AS bare");
+    let mut stages: Vec<Vec<String>> = Vec::new();
+    for line in &all[first.expect("the base is there")..] {
+        if line.starts_with("FROM ") {
+            stages.push(Vec::new());
+        }
+        stages.last_mut().unwrap().push(line.clone());
     }
-    assert!(
-        stage
-            .iter()
-            .any(|line| line.starts_with("HEALTHCHECK") && line.contains("\"health\""))
-    );
-    assert!(all.iter().all(|line| !line.contains(":latest")));
+    stages
 }
 
 #[test]
-fn the_image_says_what_it_is() {
-    let label = instructions()
-        .into_iter()
-        .find(|line| line.starts_with("LABEL "))
-        .unwrap();
-    for name in [
-        "title",
-        "description",
-        "source",
-        "licenses",
-        "version",
-        "revision",
-    ] {
+fn what_is_shipped_is_nobody_and_has_no_shell() {
+    let all = instructions();
+    let base = "ARG BASE=gcr.io/distroless/cc-debian12:nonroot";
+    assert!(all.iter().any(|line| line == base));
+    assert!(all.iter().all(|line| !line.contains(":latest")));
+    let stages = shipped();
+    assert!(stages[0].contains(&"USER 65532:65532".to_owned()));
+    for stage in &stages {
+        // There is no shell to run anything, and nobody who might change the user back.
+        assert!(stage.iter().all(|line| !line.starts_with("RUN ")));
+    }
+    let names = [("memory", "fabric-memory"), ("gate", "fabric-gate")];
+    assert_eq!(stages.len(), 1 + names.len());
+    for (stage, (name, program)) in stages[1..].iter().zip(names) {
+        assert_eq!(stage[0], format!("FROM bare AS {name}"));
         assert!(
-            label.contains(&format!("org.opencontainers.image.{name}=")),
+            stage.iter().all(|line| !line.starts_with("USER ")),
             "{name}"
+        );
+        let programs = stage.iter().filter(|line| line.starts_with("COPY "));
+        let copied = format!("COPY --from=build /out/{program} /usr/local/bin/");
+        assert_eq!(programs.collect::<Vec<_>>(), [&copied]);
+        let entry = format!("ENTRYPOINT [\"/usr/local/bin/{program}\"]");
+        assert!(stage.contains(&entry), "{name} needs a shell");
+        let asked = format!("CMD [\"/usr/local/bin/{program}\", \"health\"");
+        let health = stage.iter().find(|line| line.starts_with("HEALTHCHECK"));
+        assert!(health.is_some_and(|line| line.contains(&asked)), "{name}");
+    }
+}
+
+#[test]
+fn the_images_say_what_they_are() {
+    let stages = shipped();
+    let said = |stage: &[String], name: &str| {
+        let label = format!("org.opencontainers.image.{name}=");
+        stage
+            .iter()
+            .any(|line| line.starts_with("LABEL ") && line.contains(&label))
+    };
+    for name in ["source", "licenses", "version", "revision"] {
+        assert!(said(&stages[0], name), "{name}");
+    }
+    for stage in &stages[1..] {
+        assert!(
+            said(stage, "title") && said(stage, "description"),
+            "{stage:?}"
         );
     }
     let version = format!("ARG VERSION={}", env!("CARGO_PKG_VERSION"));

@@ -34,10 +34,11 @@ pub fn deployments() -> Vec<Deployment> {
             .iter()
             .find(|map| text(map, "gate.toml").is_some())
             .unwrap();
-        let policies = maps
-            .iter()
-            .find(|map| text(map, "gate.toml").is_none())
-            .unwrap();
+        let policies = maps.iter().find(|map| {
+            let mut names = map["data"].as_object().unwrap().keys();
+            text(map, "gate.toml").is_none() && names.all(|name| name.ends_with(".toml"))
+        });
+        let policies = policies.unwrap();
         let policies = policies["data"].as_object().unwrap().iter();
         Deployment {
             name: rendering.name,

@@ -128,10 +128,14 @@ fn nothing_that_is_rendered_has_a_problem() {
 }
 
 #[test]
-fn the_rules_of_the_chart_are_those_of_prometheus() {
-    let link = root().join("deploy/helm/fabric-gate/files/rules.yml");
-    let rules = root().join("deploy/prometheus/rules.yml");
-    assert_eq!(link.canonicalize().unwrap(), rules.canonicalize().unwrap());
-    let documents = documents(&rules);
-    assert!(documents[0]["groups"].is_array());
+fn rules_and_dashboard_of_the_chart_are_those_beside_it() {
+    for (link, file) in [
+        ("rules.yml", "prometheus/rules.yml"),
+        ("dashboard.json", "grafana/fabric-gate.json"),
+    ] {
+        let link = root().join("deploy/helm/fabric-gate/files").join(link);
+        let file = root().join("deploy").join(file);
+        assert!(link.is_symlink(), "{}", link.display());
+        assert_eq!(link.canonicalize().unwrap(), file.canonicalize().unwrap());
+    }
 }

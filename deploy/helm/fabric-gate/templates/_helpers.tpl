@@ -30,6 +30,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- else }}{{ .Values.image.repository }}:{{ $tag }}{{ end }}
 {{- end }}
 
+{{- define "fabric-gate.memoryImage" -}}
+{{- $image := .Values.memory.image -}}
+{{- with $image.digest }}{{ $image.repository }}@{{ . }}
+{{- else }}{{ $image.repository }}:{{ $image.tag | default $.Chart.AppVersion }}{{ end }}
+{{- end }}
+
 {{- define "fabric-gate.agentImage" -}}
 {{- $image := .Values.agent.image -}}
 {{- $repository := required "agent.image.repository: the image of the agent backend" $image.repository -}}
