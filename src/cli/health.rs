@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{CommandError, ConfigArgument, say};
 
@@ -17,6 +17,16 @@ const LARGEST: u64 = 1024 * 1024;
 
 /// Exit code 0 when the gate is ready, 1 when it is not or nobody answers.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  # Ready? What fails is named
+  fabric-gate health --config config/gate.toml
+
+  # For a liveness probe: no file is read, and what others are down with does not count
+  fabric-gate health --live --address 127.0.0.1:9901
+
+  # Every check, for a program
+  fabric-gate health --json")]
 pub(super) struct HealthArguments {
     #[command(flatten)]
     config: ConfigArgument,
@@ -79,14 +89,14 @@ impl Question {
     fn conclude(&self, found: Result<(), String>, document: Value) -> Result<(), CommandError> {
         let word = if self.live { "live" } else { "ready" };
         if self.json {
-            let mut told = json!({ word: found.is_ok() });
+            let mut told = Map::from_iter([(word.to_owned(), json!(found.is_ok()))]);
             if let Err(problem) = &found {
-                told["problem"] = json!(problem);
+                told.insert("problem".to_owned(), json!(problem));
             }
             if let Some(checks) = document.get("checks") {
-                told["checks"] = checks.clone();
+                told.insert("checks".to_owned(), checks.clone());
             }
-            say(&told.to_string());
+            say(&Value::Object(told).to_string());
             return found.map_err(|_told| CommandError::Bad(String::new()));
         }
         found.map_err(CommandError::Bad)?;

@@ -11,10 +11,11 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, watch};
 
+use super::reloads::{loaded, reloaded};
 use super::{CommandError, ConfigArgument, log_to_stderr};
 use crate::admin::{AdminState, AdminToken, keep_series, router};
 use crate::audit::{
-    AuditLog, Durability, Event, LogSecret, OnFailure, SecretSource, Settings as AuditSettings,
+    AuditLog, Durability, LogSecret, OnFailure, SecretSource, Settings as AuditSettings,
 };
 use crate::budget::models::settings::TenantSettings;
 use crate::budget::{Ledger, LedgerSettings};
@@ -291,47 +292,6 @@ fn with_policies(
         .cloned()
         .ok_or_else(|| CommandError::Unusable("no gate was made".to_owned()))?;
     Ok((gate, Arc::new(policies)))
-}
-
-fn loaded(gate: &Gate) {
-    let generation = gate.generation();
-    note(
-        gate,
-        &Event::PolicyLoaded {
-            policy_revision: generation.revision().as_str(),
-        },
-    );
-}
-
-fn reloaded(gate: &Gate, outcome: &ReloadOutcome) {
-    let result = match outcome {
-        ReloadOutcome::Changed(revision) => {
-            note(
-                gate,
-                &Event::PolicyLoaded {
-                    policy_revision: revision.as_str(),
-                },
-            );
-            "changed"
-        }
-        ReloadOutcome::Unchanged(_) => "unchanged",
-        ReloadOutcome::Rejected(problems) => {
-            note(
-                gate,
-                &Event::PolicyRejected {
-                    problems: problems.len() as u64,
-                },
-            );
-            "rejected"
-        }
-    };
-    gate.metrics().policy_reload(result);
-}
-
-fn note(gate: &Gate, event: &Event<'_>) {
-    if gate.audit().event(event).is_err() {
-        tracing::error!(?event, "an event could not be recorded");
-    }
 }
 
 /// The audit log's settings, as the configuration has them.

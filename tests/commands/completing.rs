@@ -16,7 +16,7 @@ fn offered(folder: &Folder, program: &str, line: &[&str]) -> Vec<String> {
         function=${spec#*-F }
         function=${function%% *}
         "$function" "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
-        printf '%s\n' "${COMPREPLY[@]}"
+        [ ${#COMPREPLY[@]} = 0 ] || printf '%s\n' "${COMPREPLY[@]}"
     "#;
     let completed = Command::new("bash")
         .args(["--norc", "-c", script, "bash", program])

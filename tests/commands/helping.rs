@@ -143,6 +143,8 @@ fn a_command_without_json_is_one_whose_result_is_no_data() {
     let without = [
         "fabric-gate",
         "fabric-gate serve",
+        // It prints a schema, which is JSON, or a page.
+        "fabric-gate schema",
         "fabric-gate completions",
         "fabric-gate man",
         "fabric-memory",

@@ -56,6 +56,17 @@ fn held(path: &str, example: &Value, actual: &Value, at: &str) {
     }
 }
 
+const CASE: &str = r#"
+[[cases]]
+name = "somebody of a listed tenant is let in"
+as = { tenant = "acme", user = "alice" }
+request = { method = "GET", path = "/x" }
+expect = { decision = "permit" }
+"#;
+
+/// Nobody answers it: that is bad, and told in the same form.
+const ASKS_A_RUNNING_PROGRAM: &str = "health";
+
 const PRICES: &str = r#"{"gpt-x":{"litellm_provider":"openai","mode":"chat","input_cost_per_token":1e-6,"output_cost_per_token":2e-6},"old":{"mode":"nothing"}}"#;
 
 #[test]
@@ -63,9 +74,21 @@ fn every_command_of_the_gate_prints_the_json_it_promises() {
     let folder = Folder::initial(&[]);
     folder.serve().stop();
     folder.write("prices.json", PRICES);
+    folder.write("policies/one.cases.toml", CASE);
     let all: &[(&str, &[&str])] = &[
         ("fabric-gate init", &["init", "another"]),
         ("fabric-gate check", &["check"]),
+        ("fabric-gate health", &["health"]),
+        (
+            "fabric-gate explain",
+            &[
+                "explain", "--tenant", "acme", "--user", "alice", "GET", "/x",
+            ],
+        ),
+        ("fabric-gate test", &["test"]),
+        ("fabric-gate replay", &["replay"]),
+        ("fabric-gate diff", &["diff", "policies", "policies"]),
+        ("fabric-gate shadow", &["shadow"]),
         ("fabric-gate profile list", &["profile", "list"]),
         ("fabric-gate profile show", &["profile", "show", "a2a"]),
         (
@@ -97,7 +120,8 @@ fn every_command_of_the_gate_prints_the_json_it_promises() {
     ];
     for (path, arguments) in all {
         let output = folder.gate(&[arguments, &["--json"][..]].concat());
-        assert!(output.status.success(), "`{path}`: {output:?}");
+        let bad = i32::from(arguments[0] == ASKS_A_RUNNING_PROGRAM);
+        assert_eq!(output.status.code(), Some(bad), "`{path}`: {output:?}");
         held_to_its_shape(path, &output);
     }
     let tried: Vec<&str> = all.iter().map(|(path, _)| *path).collect();
@@ -116,6 +140,7 @@ fn every_command_of_the_memory_service_prints_the_json_it_promises() {
     let tenant = ["--tenant", "acme"];
     let all: &[(&str, &[&str])] = &[
         ("fabric-memory check", &["check"]),
+        ("fabric-memory health", &["health"]),
         ("fabric-memory migrate", &["migrate"]),
         ("fabric-memory import", &["import", "acme.jsonl"]),
         ("fabric-memory stats", &["stats"]),
@@ -126,11 +151,12 @@ fn every_command_of_the_memory_service_prints_the_json_it_promises() {
     ];
     for (path, arguments) in all {
         let whose: &[&str] = match arguments[0] {
-            "check" | "migrate" | "backup" | "restore" => &[],
+            "check" | "health" | "migrate" | "backup" | "restore" => &[],
             _ => &tenant,
         };
         let output = folder.memory(&[arguments, whose, &["--json"]].concat());
-        assert!(output.status.success(), "`{path}`: {output:?}");
+        let bad = i32::from(arguments[0] == ASKS_A_RUNNING_PROGRAM);
+        assert_eq!(output.status.code(), Some(bad), "`{path}`: {output:?}");
         held_to_its_shape(path, &output);
     }
     let tried: Vec<&str> = all.iter().map(|(path, _)| *path).collect();

@@ -69,6 +69,7 @@ fn page(path: &str, command: Command, all: &[String]) -> io::Result<Vec<u8>> {
     let command = command.display_name(name.clone()).bin_name(path.to_owned());
     let man = Man::new(command)
         .title(name.to_uppercase())
+        .date(CHANGED)
         .source(format!("{program} {}", env!("CARGO_PKG_VERSION")))
         .manual("Fabric Gate");
     let mut out = Vec::new();
@@ -86,9 +87,14 @@ fn page(path: &str, command: Command, all: &[String]) -> io::Result<Vec<u8>> {
     }
     if !examples.is_empty() {
         writeln!(out, ".SH EXAMPLES")?;
-        for example in &examples {
-            writeln!(out, ".PP\n{}\n.PP\n.nf", escaped(&example.says))?;
-            writeln!(out, "    {}\n.fi", escaped(&example.line))?;
+        for (index, example) in examples.iter().enumerate() {
+            if index > 0 && !example.says.is_empty() {
+                writeln!(out, ".PP")?;
+            }
+            if !example.says.is_empty() {
+                writeln!(out, "{}\n.PP", escaped(&example.says))?;
+            }
+            writeln!(out, ".nf\n    {}\n.fi", escaped(&example.line))?;
         }
     }
     writeln!(out, ".SH EXIT STATUS")?;
@@ -109,6 +115,10 @@ fn page(path: &str, command: Command, all: &[String]) -> io::Result<Vec<u8>> {
     }
     Ok(out)
 }
+
+/// When the pages were last another in more than wording. A page without a date can't be read by
+/// every reader, and one of the day it was built on is another with each build.
+const CHANGED: &str = "2026-11-22";
 
 /// How the programs end.
 pub(super) const EXIT_CODES: [(&str, &str); 4] = [

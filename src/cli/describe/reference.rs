@@ -77,11 +77,15 @@ fn section(path: &str, mut command: Command) -> String {
         text.push_str(&format!("\n{notes}\n"));
     }
     if !examples.is_empty() {
-        let lines: Vec<String> = examples
-            .iter()
-            .map(|it| format!("# {}\n{}\n", it.says, it.line))
-            .collect();
-        text.push_str(&format!("\n```sh\n{}```\n", lines.join("\n")));
+        let mut lines = String::new();
+        for example in &examples {
+            if !example.says.is_empty() {
+                let apart = if lines.is_empty() { "" } else { "\n" };
+                lines.push_str(&format!("{apart}# {}\n", example.says));
+            }
+            lines.push_str(&format!("{}\n", example.line));
+        }
+        text.push_str(&format!("\n```sh\n{lines}```\n"));
     }
     let shape = SHAPES.iter().find(|(named, _)| *named == path);
     match shape {

@@ -19,7 +19,41 @@ pub const SHAPES: &[(&str, Shape)] = &[
     ),
     (
         "fabric-gate check",
-        Shape::Document(r#"{ "good": true, "problems": [], "summary": {} }"#),
+        Shape::Document(r#"{ "good": true, "problems": [], "warnings": [], "summary": {} }"#),
+    ),
+    (
+        "fabric-gate health",
+        Shape::Document(r#"{ "ready": true }"#),
+    ),
+    (
+        "fabric-gate explain",
+        Shape::Document(
+            r#"{ "decision": "permit", "status": null, "code": null, "route": { "name": "session.read", "upstream": "harness", "path": "/sessions/{id}" }, "principal": { "tenant": "acme", "user": "alice", "roles": [] }, "rule": null, "would_deny": [], "resources": [], "ceilings": [], "backend": { "method": "GET", "target": "/sessions/1", "headers": [] }, "steps": [{ "step": "route", "outcome": "passed", "says": "…" }] }"#,
+        ),
+    ),
+    (
+        "fabric-gate test",
+        Shape::Document(
+            r#"{ "passed": 1, "failed": 0, "cases": [{ "name": "…", "at": "policies/a.cases.toml:1", "passed": true }] }"#,
+        ),
+    ),
+    (
+        "fabric-gate replay",
+        Shape::Document(
+            r#"{ "requests": 2, "same": 2, "permit_to_deny": 0, "deny_to_permit": 0, "other_reason": 0, "not_judged": {}, "groups": [], "unreadable": 0 }"#,
+        ),
+    ),
+    (
+        "fabric-gate diff",
+        Shape::Document(
+            r#"{ "same": true, "old": "8db21f7b51448b7a", "new": "8db21f7b51448b7a", "differences": [] }"#,
+        ),
+    ),
+    (
+        "fabric-gate shadow",
+        Shape::Document(
+            r#"{ "requests": 2, "first": null, "last": null, "rules": [{ "rule": "…", "in_shadow": true, "count": 0, "tenants": {}, "routes": {}, "examples": [], "safe_to_enforce": false }] }"#,
+        ),
     ),
     (
         "fabric-gate profile list",
@@ -88,6 +122,10 @@ pub const SHAPES: &[(&str, Shape)] = &[
     (
         "fabric-gate statement",
         Shape::Document(r#"{ "tenant": "acme" }"#),
+    ),
+    (
+        "fabric-memory health",
+        Shape::Document(r#"{ "ready": true }"#),
     ),
     (
         "fabric-memory check",

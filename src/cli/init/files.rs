@@ -81,12 +81,11 @@ const RULES: &str = r#"# What roles on a route cannot say. Every condition of a 
 shared_write_roles = ["admin", "lead"]
 
 # In shadow nobody is refused: audit records say where somebody would have been. `mode = "enforce"`
-# when you have seen whom it hits.
+# when you have seen whom it hits. `routes`, `methods` and `tenants` narrow a rule.
 [[rules]]
-name = "contractors change nothing"
+name = "whoever is suspended does nothing"
 effect = "forbid"
-methods = ["POST", "PUT", "PATCH", "DELETE"]
-roles = ["contractor"]
+roles = ["suspended"]
 mode = "shadow"
 "#;
 

@@ -7,6 +7,16 @@ use crate::cli::health::Question;
 
 /// Exit code 0 when the service is ready, 1 when it is not or nobody answers.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  # Ready? What fails is named
+  fabric-memory health --config config/memory.toml
+
+  # For a liveness probe: no file is read, and what others are down with does not count
+  fabric-memory health --live --address 127.0.0.1:9902
+
+  # Every check, for a program
+  fabric-memory health --json")]
 pub(super) struct HealthArguments {
     #[command(flatten)]
     config: ConfigArgument,

@@ -116,7 +116,7 @@ impl ConfigArgument {
 
 /// What stands together in the help.
 const GROUPS: Groups = &[
-    ("Run", &["serve", "check", "migrate"]),
+    ("Run", &["serve", "health", "check", "migrate"]),
     (
         "Tenants",
         &["stats", "export", "import", "erase", "backup", "restore"],
