@@ -5,81 +5,30 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::panic,
+    clippy::expect_used,
+    clippy::result_large_err,
+    dead_code,
+    unreachable_pub,
     reason = "a helper of a test fails by panicking, as the test does"
 )]
 
-use std::fs;
-use std::path::{Path, PathBuf};
+#[path = "../support/standins/mod.rs"]
+mod standins;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cases;
+mod commands;
+mod links;
+mod pages;
+mod started;
 
 use fabric_gate::config::Config;
 use fabric_gate::config::memory::MemoryConfig;
 use fabric_gate::policy::{PolicyDirectory, compile, render_text};
 use fabric_gate::secret::SecretResolver;
 
-/// A fenced block of a page.
-struct Block {
-    page: PathBuf,
-    line: usize,
-    info: String,
-    text: String,
-}
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn pages(directory: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            pages(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "md") {
-            found.push(path);
-        }
-    }
-}
-
-fn blocks() -> Vec<Block> {
-    let mut found = vec![root().join("README.md")];
-    pages(&root().join("docs"), &mut found);
-    let mut blocks = Vec::new();
-    for page in found {
-        let mut open: Option<Block> = None;
-        for (index, line) in fs::read_to_string(&page).unwrap().lines().enumerate() {
-            match (line.strip_prefix("```"), open.take()) {
-                (Some(info), None) => {
-                    open = Some(Block {
-                        page: page.clone(),
-                        line: index + 1,
-                        info: info.to_owned(),
-                        text: String::new(),
-                    });
-                }
-                (Some(_), Some(block)) => blocks.push(block),
-                (None, Some(mut block)) => {
-                    block.text.push_str(line);
-                    block.text.push('\n');
-                    open = Some(block);
-                }
-                (None, None) => {}
-            }
-        }
-        assert!(open.is_none(), "{} ends inside a block", page.display());
-    }
-    blocks
-}
-
-fn with_info(info: &str) -> Vec<Block> {
-    let found: Vec<Block> = blocks()
-        .into_iter()
-        .filter(|block| block.info == info)
-        .collect();
-    assert!(
-        !found.is_empty(),
-        "no page has a block of `{info}`: is it still looked for right?"
-    );
-    found
-}
+use pages::{blocks, root, with_info};
 
 #[test]
 fn every_policy_that_is_shown_compiles() {
@@ -89,9 +38,8 @@ fn every_policy_that_is_shown_compiles() {
         let compiled = compile(&files, &SecretResolver::default());
         assert!(
             compiled.is_ok(),
-            "{}:{}\n{}",
-            block.page.display(),
-            block.line,
+            "{}\n{}",
+            block.place(),
             render_text(&compiled.err().unwrap_or_default())
         );
     }
@@ -103,9 +51,8 @@ fn every_configuration_that_is_shown_resolves() {
         let resolved = Config::parse("shown.toml", &block.text, &SecretResolver::default());
         assert!(
             resolved.is_ok(),
-            "{}:{}\n{}",
-            block.page.display(),
-            block.line,
+            "{}\n{}",
+            block.place(),
             render_text(&resolved.err().unwrap_or_default())
         );
     }
@@ -118,9 +65,8 @@ fn every_configuration_of_the_memory_service_that_is_shown_resolves() {
         let resolved = MemoryConfig::parse("shown.toml", &block.text, &environment);
         assert!(
             resolved.is_ok(),
-            "{}:{}\n{}",
-            block.page.display(),
-            block.line,
+            "{}\n{}",
+            block.place(),
             render_text(&resolved.err().unwrap_or_default())
         );
     }
@@ -131,37 +77,12 @@ fn no_toml_is_shown_without_being_tried() {
     let untried: Vec<String> = blocks()
         .into_iter()
         .filter(|block| block.info == "toml")
-        .map(|block| format!("{}:{}", block.page.display(), block.line))
+        .map(|block| block.place())
         .collect();
     assert!(
         untried.is_empty(),
-        "say `toml policy`, `toml config` or `toml memory`: {untried:?}"
+        "say `toml policy`, `toml cases`, `toml config` or `toml memory`: {untried:?}"
     );
-}
-
-#[test]
-fn every_page_a_page_leads_to_is_there() {
-    let mut found = vec![root().join("README.md")];
-    pages(&root().join("docs"), &mut found);
-    for page in found {
-        let text = fs::read_to_string(&page).unwrap();
-        for link in text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split(')').next())
-        {
-            let target = link.split('#').next().unwrap_or_default();
-            if target.is_empty() || target.contains("://") {
-                continue;
-            }
-            let path = page.parent().unwrap().join(target);
-            assert!(
-                path.exists(),
-                "{} leads to `{link}`, which is not there",
-                page.display()
-            );
-        }
-    }
 }
 
 #[test]
