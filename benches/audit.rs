@@ -131,6 +131,7 @@ impl Someone {
                 user: &self.user,
                 kind: PrincipalKind::User,
                 roles: &self.roles,
+                scopes: &[],
                 delegation: &self.delegation,
                 auth_method: "jwt:corp",
                 token_id: Some("0f5c7a52-6a53-4d7e-9a35-7e6f3f6d8a11"),

@@ -208,6 +208,11 @@ pub trait MemoryStore: fmt::Debug + Send + Sync {
     /// Why it does not.
     async fn ready(&self) -> Result<(), StoreError>;
 
+    /// What it has in use at this moment, each with its name in metrics.
+    fn in_use(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
     /// Ends what is under way and lets go of everything.
     async fn close(&self);
 }

@@ -89,6 +89,9 @@ async fn metrics(State(state): State<AppState>) -> Response {
         state.metrics.keys(issuer, keys.status().state.is_usable());
     }
     state.metrics.tending_failed(state.memory.untended());
+    for (what, number) in state.memory.store().in_use() {
+        state.metrics.store_uses(what, number);
+    }
     match state.metrics.exposition() {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
         Err(error) => {

@@ -84,6 +84,7 @@ pub(crate) fn append(log: &AuditLog, tenant: &str, number: u64) {
                 user: &user,
                 kind: PrincipalKind::User,
                 roles: &roles,
+                scopes: &[],
                 delegation: &delegation,
                 auth_method: "jwt:corp",
                 token_id: Some("jti-1"),

@@ -85,14 +85,14 @@ fn every_problem_is_told_at_once_with_its_place_and_what_was_meant() {
     assert_eq!(checked.status.code(), Some(1));
     let told = String::from_utf8(checked.stderr).unwrap();
     for problem in [
-        "memory.toml:2:1: [listen]: unknown key `adress`, did you mean `address`?",
-        "memory.toml:3:15: [listen] connections: `0` is not between 1 and 1000000",
+        "memory.toml:2:1: error: [listen]: unknown key `adress`, did you mean `address`?",
+        "memory.toml:3:15: error: [listen] connections: `0` is not between 1 and 1000000",
         "[listen] tls: the key `private_key` is missing",
-        "memory.toml:5:2: unknown section `stor`, did you mean `store`?",
-        "memory.toml:7:7: [store] url: a URL with a password is a secret",
+        "memory.toml:5:2: error: unknown section `stor`, did you mean `store`?",
+        "memory.toml:7:7: error: [store] url: a URL with a password is a secret",
         "did you mean `internal`?",
-        "memory.toml:10:23: [memory] shared_write_roles: a role is",
-        "memory.toml:12:8: [memory] clearance: `restricte` is none of",
+        "memory.toml:10:23: error: [memory] shared_write_roles: a role is",
+        "memory.toml:12:8: error: [memory] clearance: `restricte` is none of",
         "`body_bytes` (2048) is less than `[quotas] entry_bytes`",
         "[[issuers]] \"fabric-gate\" jwks_url: the scheme has to be https",
     ] {

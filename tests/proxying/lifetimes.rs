@@ -338,7 +338,12 @@ fn changes(url: &str) -> Vec<Change> {
     let lead = routes("h1").replace("path = ", "roles = [\"lead\"]\npath = ");
     let gone = routes("h1").replace("/h1/", "/elsewhere/");
     vec![
-        change("the key is withdrawn", "03.toml", "\n", "token_invalid"),
+        change(
+            "the key is withdrawn",
+            "03.toml",
+            "# no key\n",
+            "token_invalid",
+        ),
         change(
             "the tenant is suspended",
             "01.toml",
@@ -431,7 +436,7 @@ async fn a_reload_about_others_ends_nothing() {
     assert!(echoes(&mut socket).await);
 
     // The same streams end when it is about them.
-    reload("03.toml", "\n").await;
+    reload("03.toml", "# no key\n").await;
     assert_eq!(last_event(by_key).await, "token_invalid");
     assert!(echoes(&mut socket).await, "the key was not the socket's");
 }

@@ -394,6 +394,10 @@ impl MemoryStore for PostgresStore {
         outcome
     }
 
+    fn in_use(&self) -> Vec<(&'static str, u64)> {
+        self.sessions.in_use().to_vec()
+    }
+
     async fn close(&self) {
         self.sessions.close();
     }

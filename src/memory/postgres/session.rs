@@ -102,6 +102,17 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
+    /// Connections that are there, those of them that are used, and who waits for one.
+    pub(super) fn in_use(&self) -> [(&'static str, u64); 3] {
+        let pool = self.pool.status();
+        let used = pool.size.saturating_sub(pool.available);
+        [
+            ("connections", pool.size as u64),
+            ("connections_used", used as u64),
+            ("connections_waited_for", pool.waiting as u64),
+        ]
+    }
+
     pub(super) fn new(url: &PostgresUrl, settings: PoolSettings) -> Result<Self, OpenError> {
         let connector = Connector::of(url)?;
         let config = url.config()?;

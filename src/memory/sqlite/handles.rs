@@ -154,8 +154,7 @@ impl Handles {
         self.failing.note(tenant, error);
     }
 
-    /// How many are open.
-    #[cfg(test)]
+    /// How many are open. One that is being written to counts as soon as it is free again.
     pub(super) fn open_count(&self) -> usize {
         let slots: Vec<Arc<Slot>> = self.lock().values().map(Arc::clone).collect();
         let open = |slot: &Arc<Slot>| slot.gate.try_read().is_ok_and(|gate| gate.is_some());

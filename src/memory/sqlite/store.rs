@@ -393,6 +393,10 @@ impl MemoryStore for SqliteStore {
         Ok(blocking(move || root.probe()).await??)
     }
 
+    fn in_use(&self) -> Vec<(&'static str, u64)> {
+        vec![("open_tenants", self.works.handles.open_count() as u64)]
+    }
+
     async fn close(&self) {
         self.works.handles.close().await;
     }
