@@ -114,6 +114,10 @@ impl Series {
                 sum.fetch_add(cost.nanos(), Ordering::Relaxed);
                 return;
             }
+            // Tenants only ever come. Without this every charge of a further one would shut all out.
+            if charged.len() >= MOST_TENANTS {
+                return;
+            }
         }
         let mut charged = self.charged.write().unwrap_or_else(PoisonError::into_inner);
         if charged.len() < MOST_TENANTS || charged.contains_key(tenant) {
@@ -398,6 +402,20 @@ mod tests {
         let shown = series.charges(Span::Hour, at(1));
         assert_eq!(shown.tenants.len(), MOST_TENANTS);
         assert_eq!(shown.tenants[&first], [NanoUsd::from_nanos(2)]);
+    }
+
+    #[test]
+    fn a_tenant_beyond_the_room_waits_for_nobody_who_reads() {
+        let series = Series::new(at(0));
+        for number in 0..MOST_TENANTS {
+            let tenant: TenantId = format!("tenant-{number}").parse().unwrap();
+            series.charged(&tenant, NanoUsd::from_nanos(1));
+        }
+        let one_more: TenantId = "one-more".parse().unwrap();
+        let reading = series.charged.read().unwrap();
+        // It would wait for ever if it wanted the map for itself.
+        series.charged(&one_more, NanoUsd::from_nanos(1));
+        drop(reading);
     }
 
     #[test]
