@@ -11,22 +11,30 @@ const words = (text) => text.split(/[\s,]+/).filter(Boolean);
 /** The request of the form, as `/v1/explain` takes it. */
 function described(form) {
   const { method, path, tenant, user, roles, headers, body } = Object.fromEntries(new FormData(form));
-  const request = { method, path, headers: {} };
+  const given = [];
   for (const line of headers.split("\n").filter((line) => line.trim())) {
     const colon = line.indexOf(":");
     if (colon < 1) throw new Error(`\`${line}\` is no header: name, colon, value`);
-    request.headers[line.slice(0, colon).trim()] = line.slice(colon + 1).trim();
+    given.push([line.slice(0, colon).trim(), line.slice(colon + 1).trim()]);
   }
-  if (body.trim()) request.body = parsed(body);
+  const request = { method, path };
+  if (body.trim()) {
+    // As it is written: a name that stands twice and a number that is too long are what is asked about.
+    request.body = body;
+    if (isJson(body) && !given.some(([name]) => name.toLowerCase() === "content-type")) given.push(["content-type", "application/json"]);
+  }
+  const names = [...new Set(given.map(([name]) => name))];
+  request.headers = Object.fromEntries(names.map((name) => [name, given.filter(([other]) => other === name).map(([, value]) => value)]));
   if (tenant.trim()) request.as = { tenant: tenant.trim(), user: user.trim() || "somebody", roles: words(roles), scopes: [], kind: "user" };
   return request;
 }
 
-function parsed(text) {
+function isJson(text) {
   try {
-    return JSON.parse(text);
+    JSON.parse(text);
+    return true;
   } catch {
-    return text;
+    return false;
   }
 }
 

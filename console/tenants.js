@@ -13,13 +13,14 @@ const STEPS = { hour: 60, day: 96 };
 const SPANS = { hour: "the last hour", day: "the last day" };
 const WINDOWS = { minute: "a minute", hour: "an hour", day: "a day", week: "a week", month: "a month", total: "in all" };
 let tenants = [];
-let charges = {};
+/** By tenant; a plain object would have a value for a tenant called `constructor`. */
+let charges = new Map();
 let chosen = null;
 
 export async function refreshTenants(options) {
   const [answer, spend] = await Promise.all([get("v1/tenants", options), get(`v1/series/spend?window=${span()}`, options)]);
   tenants = answer.tenants;
-  charges = spend.tenants;
+  charges = new Map(Object.entries(spend.tenants).map(([tenant, amounts]) => [tenant, amounts.map(Number)]));
   rows();
   await showLines(options);
   return { tenants, near: tenants.filter((tenant) => tenant.ceilings.some((ceiling) => used(ceiling) >= 0.8)) };
@@ -61,7 +62,7 @@ function rows() {
     (row, { tenant, ceiling, at }) => {
       row.classList.toggle("chosen", tenant.id === chosen);
       if (!at) state(row.children[0], tenant);
-      const amounts = padded((charges[tenant.id] ?? []).map(Number), STEPS[span()]);
+      const amounts = padded(charges.get(tenant.id) ?? [], STEPS[span()]);
       const charged = amounts.reduce((sum, amount) => sum + amount, 0);
       const said = `Charged over ${SPANS[span()]}: ${roughly(charged)}`;
       cells(row, [
