@@ -42,9 +42,13 @@ pub(super) fn compare(old: &PolicySnapshot, new: &PolicySnapshot, found: &mut Fo
         let name = id.as_str();
         match (old.tenants.get(id), new.tenants.get(id)) {
             (None, Some(_)) => found.put(Risk::Opens, "tenants", name, "is new"),
-            (Some(_), None) => {
+            (Some(gone), None) => {
                 let (risk, says) = match after.unknown {
                     UnknownTenant::Deny => (Risk::Closes, "is gone"),
+                    UnknownTenant::Provision if gone.suspended => (
+                        Risk::Opens,
+                        "is gone with its suspension, and has the defaults",
+                    ),
                     UnknownTenant::Provision => (Risk::Unclear, "is gone, and has the defaults"),
                 };
                 found.put(risk, "tenants", name, says);

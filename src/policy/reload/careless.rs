@@ -78,6 +78,13 @@ fn a_forbid_that_goes_with_its_file_is_told() {
         forbids_gone(&watched),
         ["the rule \"not mallory\" forbade something before this reload and no longer does"]
     );
+    let outcome = watched.loader.reload_now();
+    assert!(matches!(outcome, ReloadOutcome::Unchanged(_)));
+    assert_eq!(
+        forbids_gone(&watched).len(),
+        1,
+        "who asks again is told too"
+    );
     watched.still_picks_up("globex");
     assert_eq!(
         forbids_gone(&watched),
@@ -110,6 +117,38 @@ fn a_forbid_that_moved_to_another_file_is_not_told_as_gone() {
     .unwrap();
     watched.installs("acme");
     assert_eq!(forbids_gone(&watched), Vec::<String>::new());
+}
+
+#[test]
+fn a_suspension_or_ceilings_that_go_with_their_file_are_told() {
+    let watched = Watched::over(|home| {
+        let policies = home.join("policies");
+        fs::create_dir(&policies).unwrap();
+        let text = format!("[tenancy]\nunknown = \"provision\"\n\n{}", tenant("acme"));
+        fs::write(policies.join("p.toml"), text).unwrap();
+        fs::write(
+            policies.join("rules.toml"),
+            "[[defaults.ceilings]]\nscope = \"tenant\"\nwindow = \"month\"\nusd = \"25.00\"\n",
+        )
+        .unwrap();
+    });
+    let second = "\n[[tenants]]\nid = \"acme\"\nsuspended = true\n";
+    let provision = "[tenancy]\nunknown = \"provision\"\n";
+    fs::write(watched.file(), format!("{provision}{second}")).unwrap();
+    watched.installs("acme");
+    assert_eq!(forbids_gone(&watched), Vec::<String>::new());
+    fs::write(rules(&watched), "# nothing\n").unwrap();
+    watched.installs("acme");
+    assert_eq!(
+        forbids_gone(&watched),
+        ["[defaults] had ceilings before this reload and has none any more"]
+    );
+    fs::write(watched.file(), format!("{provision}{}", tenant("globex"))).unwrap();
+    watched.installs("globex");
+    assert_eq!(
+        forbids_gone(&watched),
+        ["the tenant \"acme\" was suspended before this reload and is served now"]
+    );
 }
 
 #[test]

@@ -6,13 +6,14 @@
 //! empty is a bad one, never one that allows or denies everything.
 //!
 //! A rule that forbade something may be taken out on purpose or go with a file that somebody
-//! deleted; the files can't tell. So it is taken, and told: in the log, and in the status until the
-//! next reload.
+//! deleted, and so may a tenant's suspension or its ceilings; the files can't tell. So it is taken,
+//! and told: in the log, and in the status until the next reload that changes anything.
 //!
 //! [`PolicyWatch`] looks for changes on a thread of its own; [`PolicyLoader::reload_now`] is for a
 //! person or a signal that says the files are ready. Both take the same lock around reading *and*
 //! installing, so an older reading can't overwrite a newer one.
 
+mod guards;
 mod watch;
 
 #[cfg(test)]
@@ -21,19 +22,17 @@ mod careless;
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use self::guards::{Guard, guards_of};
 pub use self::watch::{PolicyWatch, WatchSettings};
 use super::compile::{Compilation, NotedSecret};
-use super::{
-    Effect, PolicyDirectory, PolicySnapshot, Problem, ProblemKind, Revision, RuleMode, Severity,
-    lint,
-};
+use super::{PolicyDirectory, PolicySnapshot, Problem, ProblemKind, Revision, Severity, lint};
 use crate::clock::{SharedClock, Timestamp};
 use crate::secret::SecretResolver;
 
-/// The name of the warning about a rule that is gone. Only a reload finds it: one directory does not
-/// know another.
+/// The name of the warning about a rule or another bar that is gone. Only a reload finds it: one
+/// directory does not know another.
 pub const FORBID_GONE: &str = "forbid-gone";
 
 /// Puts a snapshot into service. An error is a reason, told to whoever asked for the reload; the
@@ -94,8 +93,8 @@ pub struct PolicyLoader {
     judged: Mutex<Content>,
     /// Apart from the above, so that asking never waits for an installation.
     status: Mutex<PolicyStatus>,
-    /// Names of the rules in service that forbid something.
-    forbids: Mutex<Vec<Arc<str>>>,
+    /// What in service keeps somebody from something.
+    guards: Mutex<Vec<Guard>>,
 }
 
 impl PolicyLoader {
@@ -123,7 +122,7 @@ impl PolicyLoader {
             reloads_ok: 0,
             reloads_rejected: 0,
         };
-        let forbids = forbids_of(&snapshot);
+        let guards = guards_of(&snapshot);
         install(snapshot).map_err(|reason| vec![not_installed(directory, reason)])?;
         note_warnings(&status.warnings);
         let revision = status.revision.as_str();
@@ -136,7 +135,7 @@ impl PolicyLoader {
                 secrets: compilation.secrets,
             }),
             status: Mutex::new(status),
-            forbids: Mutex::new(forbids),
+            guards: Mutex::new(guards),
             secrets,
             clock,
             install,
@@ -209,18 +208,22 @@ impl PolicyLoader {
         let files = content.files.as_ref();
         let warnings = files.map(|files| lint(files, &snapshot, self.clock.now()));
         let mut warnings = warnings.unwrap_or_default();
-        let forbids = forbids_of(&snapshot);
+        let guards = guards_of(&snapshot);
+        let gone = self.gone(&snapshot);
         if locked(&self.status).revision == revision {
             let mut status = locked(&self.status);
             status.last_error = None;
+            // Whoever asks for a reload that the watch made already is told of what that one lost.
+            let told = status.warnings.iter();
+            warnings.extend(told.filter(|it| it.lint == Some(FORBID_GONE)).cloned());
             status.warnings = warnings;
             return ReloadOutcome::Unchanged(revision);
         }
         if let Err(reason) = (self.install)(snapshot) {
             return ReloadOutcome::Rejected(vec![not_installed(&self.directory, reason)]);
         }
-        warnings.extend(self.gone(&forbids));
-        *locked(&self.forbids) = forbids;
+        warnings.extend(gone);
+        *locked(&self.guards) = guards;
         note_warnings(&warnings);
         let count = warnings.len();
         tracing::info!(
@@ -238,19 +241,17 @@ impl PolicyLoader {
         ReloadOutcome::Changed(revision)
     }
 
-    /// What forbade something until now and does no longer.
-    fn gone(&self, forbids: &[Arc<str>]) -> Vec<Problem> {
-        let before = locked(&self.forbids);
-        let gone = before.iter().filter(|name| !forbids.contains(name));
-        gone.map(|name| Problem {
+    /// What kept somebody from something until now, and does no longer under `snapshot`.
+    fn gone(&self, snapshot: &PolicySnapshot) -> Vec<Problem> {
+        let before = locked(&self.guards);
+        let gone = before.iter().filter(|guard| !guard.holds_in(snapshot));
+        gone.map(|guard| Problem {
             severity: Severity::Warning,
             lint: Some(FORBID_GONE),
             ..Problem::of_file(
                 self.directory.display().to_string(),
                 ProblemKind::Suspicious,
-                format!(
-                    "the rule {name:?} forbade something before this reload and no longer does"
-                ),
+                guard.lost(),
             )
         })
         .collect()
@@ -308,14 +309,6 @@ impl Content {
         }
         *hasher.finalize().as_bytes()
     }
-}
-
-fn forbids_of(snapshot: &PolicySnapshot) -> Vec<Arc<str>> {
-    let rules = snapshot.rules.iter();
-    rules
-        .filter(|rule| rule.effect == Effect::Forbid && rule.mode == RuleMode::Enforce)
-        .map(|rule| Arc::clone(&rule.name))
-        .collect()
 }
 
 fn note_warnings(warnings: &[Problem]) {
