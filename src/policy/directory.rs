@@ -9,6 +9,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use toml::de::DeTable;
+
+use super::POLICY_FILE;
 use super::problem::{Problem, ProblemKind, SourceText};
 
 /// Largest policy file in bytes.
@@ -221,8 +224,12 @@ fn policy_names(path: &Path) -> Result<(Vec<String>, Vec<Unread>), Vec<Problem>>
 /// Why something is not read that somebody may take for policies; `None` where nobody would.
 fn why_unread(directory: &Path, name: &str) -> Option<&'static str> {
     let lower = name.to_ascii_lowercase();
-    if name.starts_with('.') || name.ends_with(".cases.toml") {
+    if name.starts_with('.') {
         None
+    } else if name.ends_with(".cases.toml") {
+        says_more_than_cases(&directory.join(name)).then_some(
+            "the policies in it are not read: a file whose name ends in `.cases.toml` is for tests",
+        )
     } else if lower.ends_with(".toml") {
         Some("this is not read: the name of a policy file ends in `.toml`, in small letters")
     } else if lower.ends_with(".tml") || lower.ends_with(".toml.txt") {
@@ -232,6 +239,19 @@ fn why_unread(directory: &Path, name: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// Whether a file of cases has a section of policies: a rule in it forbids nothing. What can't be read
+/// is for whoever runs the cases.
+fn says_more_than_cases(path: &Path) -> bool {
+    let Ok(text) = read_file(path) else {
+        return false;
+    };
+    let (table, _errors) = DeTable::parse_recoverable(&text);
+    table.get_ref().keys().any(|key| {
+        let name: &str = key.get_ref();
+        POLICY_FILE.root.keys.iter().any(|known| known.name == name)
+    })
 }
 
 fn holds_policies(path: &Path) -> bool {
@@ -307,6 +327,22 @@ mod tests {
         let read = PolicyDirectory::read(directory.path()).unwrap();
         let names: Vec<_> = read.files().iter().map(|file| &*file.name).collect();
         assert_eq!(names, ["a.toml", "b.toml", "c.toml"]);
+    }
+
+    #[test]
+    fn policies_under_the_name_of_cases_are_told() {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, content) in [
+            ("a.toml", "# whole\n"),
+            ("good.cases.toml", "[[cases]]\nname = \"[[rules]]\"\n"),
+            ("torn.cases.toml", "[[cases]\n"),
+            ("40-rules.cases.toml", "[[rules]]\neffect = \"forbid\"\n"),
+        ] {
+            fs::write(directory.path().join(name), content).unwrap();
+        }
+        let read = PolicyDirectory::read(directory.path()).unwrap();
+        let told: Vec<_> = read.unread().iter().map(|it| &*it.name).collect();
+        assert_eq!(told, ["40-rules.cases.toml"]);
     }
 
     #[test]
