@@ -72,7 +72,8 @@ pub fn stand_in(parts: StandInParts, snapshot: PolicySnapshot) -> Result<Arc<Gat
         metrics: Arc::new(metrics),
         keys: parts.keys.unwrap_or_else(offline),
         tokens: Arc::new(TokenCache::new(64)),
-        replays: ReplayGuard::new(1),
+        // Looked at and never filled; one without room would refuse deliveries that are good.
+        replays: ReplayGuard::default(),
         assertions: Arc::new(assertions),
         handles: parts.handles,
         registry: parts.registry,
