@@ -35,6 +35,16 @@ const BULK: [&str; 4] = [
     "/v1/users/{uid}",
 ];
 
+/// Answers of fewer bytes are held without being weighed: those of all places are bounded by these.
+const LARGE: usize = 2 << 20;
+
+/// What it has done is done and has to be told, however large that is.
+const TELLS_WHAT_IT_DID: &str = "/v1/memories/bulk";
+
+/// What a tenant is told whose answers take as much memory as one tenant's may.
+const ANSWERS_ARE_HELD: &str = "too many large answers of the tenant are still to be taken; read \
+                                them, or ask for less at once";
+
 /// The route of a request that no route takes.
 const NO_ROUTE: &str = "none";
 
@@ -136,6 +146,19 @@ fn finish(
     } else {
         place
     };
+    // An answer is held until a slow peer has taken it; its place says nothing of how large it is.
+    let weight = weight(&response);
+    let room = match &line.tenant {
+        Some(tenant) if weight >= LARGE => state.answers_of_tenants.weigh(tenant, weight),
+        Some(_) | None => None,
+    };
+    if line.tenant.is_some()
+        && weight >= LARGE
+        && room.is_none()
+        && &*line.route != TELLS_WHAT_IT_DID
+    {
+        response = Problem::because(ProblemCode::Overloaded, ANSWERS_ARE_HELD).into_response();
+    }
     if let Some(problem) = response.extensions().get::<Problem>().cloned() {
         line.code = Some(problem.code());
         if problem.is_of_the_store() {
@@ -156,7 +179,7 @@ fn finish(
     headers.insert(request_id::HEADER, line.id.header_value());
     let streams = is_event_stream(&response);
     response.map(|body| {
-        let held = Held::new(body, (line, place, share));
+        let held = Held::new(body, (line, place, share, room));
         Body::new(match streams {
             true => held.until(state.stopping.clone().begun()),
             false => held,
@@ -167,6 +190,12 @@ fn finish(
 /// Whether a problem is still to be written down. One that a facade has put in its own words is not.
 fn is_unwritten(response: &Response) -> bool {
     response.body().is_end_stream()
+}
+
+/// Bytes of an answer that is whole in memory; one that is sent while it is made has none.
+fn weight(response: &Response) -> usize {
+    let exact = response.body().size_hint().exact().unwrap_or_default();
+    usize::try_from(exact).unwrap_or(usize::MAX)
 }
 
 fn is_event_stream(response: &Response) -> bool {

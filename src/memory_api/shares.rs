@@ -13,7 +13,7 @@ pub(super) struct Shares {
     held: Mutex<HashMap<TenantId, usize>>,
 }
 
-/// A place, held until the last of its clones is dropped.
+/// A place, or room, held until the last of its clones is dropped.
 #[derive(Clone, Debug)]
 pub(super) struct Share(#[expect(dead_code, reason = "held for its drop")] Arc<Held>);
 
@@ -21,6 +21,7 @@ pub(super) struct Share(#[expect(dead_code, reason = "held for its drop")] Arc<H
 struct Held {
     shares: Arc<Shares>,
     tenant: TenantId,
+    weight: usize,
 }
 
 impl Shares {
@@ -34,15 +35,23 @@ impl Shares {
 
     /// A place for `tenant`, if it does not hold its share.
     pub(super) fn take(self: &Arc<Self>, tenant: &TenantId) -> Option<Share> {
+        self.weigh(tenant, 1)
+    }
+
+    /// So many places for `tenant`, if its share has them. One that holds none gets them however
+    /// many they are: it would never have them otherwise.
+    pub(super) fn weigh(self: &Arc<Self>, tenant: &TenantId, weight: usize) -> Option<Share> {
         let mut held = self.lock();
-        let count = held.entry(tenant.clone()).or_default();
-        if *count >= self.most {
+        let count = held.get(tenant).copied().unwrap_or_default();
+        let more = count.saturating_add(weight);
+        if count > 0 && more > self.most {
             return None;
         }
-        *count += 1;
+        held.insert(tenant.clone(), more);
         Some(Share(Arc::new(Held {
             shares: Arc::clone(self),
             tenant: tenant.clone(),
+            weight,
         })))
     }
 
@@ -55,7 +64,7 @@ impl Drop for Held {
     fn drop(&mut self) {
         let mut held = self.shares.lock();
         if let Some(count) = held.get_mut(&self.tenant) {
-            *count -= 1;
+            *count = count.saturating_sub(self.weight);
             if *count == 0 {
                 held.remove(&self.tenant);
             }
@@ -82,6 +91,21 @@ mod tests {
         assert!(shares.take(&acme).is_none(), "until the last clone");
         drop(kept);
         assert!(shares.take(&acme).is_some());
+    }
+
+    #[test]
+    fn what_weighs_more_than_a_share_has_room_alone() {
+        let shares = Shares::of(10);
+        let acme: TenantId = "acme".parse().unwrap();
+        let large = shares.weigh(&acme, 9);
+        assert!(large.is_some());
+        assert!(shares.weigh(&acme, 1).is_none());
+        drop(large);
+        let two = [3, 2].map(|weight| shares.weigh(&acme, weight));
+        assert!(two.iter().all(Option::is_some));
+        assert!(shares.weigh(&acme, 1).is_none());
+        drop(two);
+        assert!(shares.lock().is_empty());
     }
 
     #[test]

@@ -11,6 +11,10 @@ use super::{Authenticator, MemoryMetrics};
 use crate::clock::SharedClock;
 use crate::memory::{Memory, Rules};
 
+/// Bytes of whole answers that are held at once for peers that are slow to take them; of one tenant
+/// half as many, or one answer.
+const ANSWER_BYTES: usize = 256 << 20;
+
 /// Bounds of single requests and of all of them together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ApiLimits {
@@ -57,6 +61,7 @@ pub struct Shared {
     pub(super) streams: Arc<Semaphore>,
     pub(super) requests_of_tenants: Arc<Shares>,
     pub(super) streams_of_tenants: Arc<Shares>,
+    pub(super) answers_of_tenants: Arc<Shares>,
 }
 
 impl AppState {
@@ -67,6 +72,7 @@ impl AppState {
             streams: Arc::new(Semaphore::new(parts.limits.streams_at_once)),
             requests_of_tenants: Shares::of(parts.limits.requests_at_once),
             streams_of_tenants: Shares::of(parts.limits.streams_at_once),
+            answers_of_tenants: Shares::of(ANSWER_BYTES),
             parts,
         }))
     }
