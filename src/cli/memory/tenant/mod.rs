@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{CommandError, ConfigArgument, store};
 use crate::config::memory::{MemoryConfig, StoreLocation};
@@ -112,6 +113,7 @@ impl Copy {
             .create(&path)
             .map_err(unusable)?;
         let copy = Self(path);
+        copy.go_with_the_process()?;
         let own = copy
             .0
             .join(crate::identity::namespace::directory_of_tenant(tenant));
@@ -119,6 +121,27 @@ impl Copy {
         backup_beside(root, tenant, &own.join("memory.db"))
             .map_err(|error| CommandError::unusable("[store] url", &error))?;
         Ok(copy)
+    }
+
+    /// A signal ends a process without a drop; all that the tenant keeps would stay behind, whatever
+    /// is erased later. It is heard on another thread: this one may be waiting to write.
+    fn go_with_the_process(&self) -> Result<(), CommandError> {
+        let heard =
+            |kind| signal(kind).map_err(|error| CommandError::unusable("hearing signals", &error));
+        let mut hangup = heard(SignalKind::hangup())?;
+        let mut interrupt = heard(SignalKind::interrupt())?;
+        let mut terminate = heard(SignalKind::terminate())?;
+        let folder = self.0.clone();
+        tokio::spawn(async move {
+            let number = tokio::select! {
+                _ = hangup.recv() => 1,
+                _ = interrupt.recv() => 2,
+                _ = terminate.recv() => 15,
+            };
+            let _left = std::fs::remove_dir_all(&folder);
+            std::process::exit(128 + number);
+        });
+        Ok(())
     }
 }
 
