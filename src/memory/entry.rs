@@ -120,6 +120,11 @@ pub struct Address {
 }
 
 impl Address {
+    /// Bytes that count towards a quota beside those of the fields: each version keeps both texts.
+    pub fn bytes(&self) -> u64 {
+        (self.path.len() + self.key.as_ref().map_or(0, String::len)) as u64
+    }
+
     /// The address of a memory.
     pub fn memory(key: Option<String>) -> Self {
         Self {

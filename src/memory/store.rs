@@ -221,7 +221,7 @@ pub trait MemoryStore: fmt::Debug + Send + Sync {
 /// count as bytes, not as entries. Shared memory counts for the tenant alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Quotas {
-    /// Bytes of a tenant ([`Fields::bytes`](super::Fields::bytes)).
+    /// Bytes of a tenant ([`Fields::bytes`](super::Fields::bytes) and [`Address::bytes`]).
     pub tenant_bytes: Option<u64>,
     /// Entries of a tenant.
     pub tenant_entries: Option<u64>,

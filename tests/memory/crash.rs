@@ -177,7 +177,8 @@ impl Told {
             for entry in there.values() {
                 let history = store.history(&of, entry.id, NOW).await.unwrap().unwrap();
                 assert_eq!(history.len() as u64, entry.version);
-                let each = history.iter().map(|version| version.fields.bytes());
+                let each = history.iter();
+                let each = each.map(|version| version.fields.bytes() + version.address.bytes());
                 bytes += each.sum::<u64>();
             }
             assert_eq!(used[0].bytes, bytes, "{tenant} is counted right");

@@ -168,7 +168,7 @@ pub(crate) async fn only_memories_of_that_one_namespace_are_let_go_of(stage: &St
     assert_eq!(stage.all(&all(&bob())).await, ["theirs", "theirs"]);
     assert_eq!(stage.all(&own(&stranger())).await, ["theirs"]);
     assert_eq!(stage.search(&own(&alice()), "mine").await, [""; 0]);
-    assert_eq!(stage.usage(&own(&alice())).await, (2, 8));
+    assert_eq!(stage.usage(&own(&alice())).await, (2, 8 + 2));
     stage
         .keep(&to, "k", embedded("the key is free", &[1.0, 2.0]))
         .await;

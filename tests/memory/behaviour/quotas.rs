@@ -58,29 +58,30 @@ pub(crate) async fn a_user_keeps_as_many_entries_as_its_quota_and_no_more(stage:
 
 pub(crate) async fn bytes_count_with_those_of_versions_up_to_the_last_one(stage: &Stage) {
     let quotas = Quotas {
-        user_bytes: Some(10),
+        user_bytes: Some(12),
         versions: 2,
         ..OPEN
     };
     let to = alice().own();
-    let first = write(stage, &to, entry("0123456789+"), &quotas).await;
-    assert_eq!(quota(first), ("bytes_per_user", 10));
+    let first = write(stage, &to, entry("0123456789+++"), &quotas).await;
+    assert_eq!(quota(first), ("bytes_per_user", 12));
+    // The key counts as well.
     let change = create(Some("k"), Fields::new("0123"));
     write(stage, &to, change, &quotas).await.unwrap();
     let larger = write(stage, &to, put("k", "0123456", Expected::Anything), &quotas).await;
-    assert_eq!(quota(larger), ("bytes_per_user", 10));
+    assert_eq!(quota(larger), ("bytes_per_user", 12));
     write(stage, &to, put("k", "012345", Expected::Anything), &quotas)
         .await
         .unwrap();
-    assert_eq!(stage.usage(&own(&alice())).await, (1, 10));
-    // The first version's four bytes leave as these come.
+    assert_eq!(stage.usage(&own(&alice())).await, (1, 12));
+    // The first version's five bytes leave as these come.
     write(stage, &to, put("k", "0123", Expected::Anything), &quotas)
         .await
         .unwrap();
-    assert_eq!(stage.usage(&own(&alice())).await, (1, 10));
+    assert_eq!(stage.usage(&own(&alice())).await, (1, 12));
     write(stage, &to, entry("").clone(), &quotas).await.unwrap();
     let one_more = write(stage, &to, entry("0"), &quotas).await;
-    assert_eq!(quota(one_more), ("bytes_per_user", 10));
+    assert_eq!(quota(one_more), ("bytes_per_user", 12));
 }
 
 pub(crate) async fn a_tenants_quota_counts_all_of_its_namespaces(stage: &Stage) {

@@ -431,15 +431,15 @@ pub(crate) async fn a_namespace_uses_what_its_entries_and_versions_hold(stage: &
     let entry = stage.make(&to, embedded("four", &[1.0, 2.0])).await;
     stage.place(&to, at(Area::Files, "a/", "k"), "file").await;
     stage.make(&bob().own(), Fields::new("bob's")).await;
-    assert_eq!(stage.usage(&own(&alice())).await, (2, 4 + 8 + 4));
+    assert_eq!(stage.usage(&own(&alice())).await, (2, 4 + 8 + 7));
     let change = replace(entry.id, "longer", Expected::Anything);
     stage.write(&to, change).await.unwrap();
-    assert_eq!(stage.usage(&own(&alice())).await, (2, 4 + 8 + 4 + 6));
+    assert_eq!(stage.usage(&own(&alice())).await, (2, 4 + 8 + 7 + 6));
     let change = relocate(entry.id, Address::memory(Some("k".to_owned())));
     stage.write(&to, change).await.unwrap();
-    assert_eq!(stage.usage(&own(&alice())).await, (2, 4 + 8 + 4 + 6 + 6));
+    assert_eq!(stage.usage(&own(&alice())).await, (2, 4 + 8 + 7 + 6 + 7));
     stage.write(&to, delete(entry.id)).await.unwrap();
-    assert_eq!(stage.usage(&own(&alice())).await, (1, 4));
+    assert_eq!(stage.usage(&own(&alice())).await, (1, 7));
     let shared = alice().reach(Scope::Shared);
     assert_eq!(stage.usage(&shared).await, (0, 0));
 }

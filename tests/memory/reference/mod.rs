@@ -78,8 +78,8 @@ impl Tenant {
             .filter(|row| row.entry.owner == Owner::Shared);
         let rows: Vec<_> = rows.filter(|row| is_seen(&row.entry.fields)).collect();
         let versions = rows.iter().flat_map(|row| &row.versions);
-        let versions = versions.map(|version| &version.fields);
-        let bytes = versions.filter(|fields| is_seen(fields)).map(Fields::bytes);
+        let versions = versions.filter(|version| is_seen(&version.fields));
+        let bytes = versions.map(|version| version.fields.bytes() + version.address.bytes());
         (rows.len() as u64, bytes.sum())
     }
 }
@@ -87,7 +87,9 @@ impl Tenant {
 impl Row {
     fn bytes(&self) -> u64 {
         let versions = self.versions.iter();
-        versions.map(|version| version.fields.bytes()).sum()
+        versions
+            .map(|version| version.fields.bytes() + version.address.bytes())
+            .sum()
     }
 }
 
