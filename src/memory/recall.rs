@@ -117,26 +117,58 @@ impl Memory {
             .by_vector(of, &question.filter, embedding, limit, at);
         let found = found.await?;
         if found.is_empty() {
-            self.judge_dimensions(of, embedding.dimensions()).await?;
+            self.judge_dimensions(of, question, embedding.dimensions(), at)
+                .await?;
         }
         Ok(Some(found))
     }
 
     /// Whether there can be anything of so many dimensions: a caller that changed its model would
     /// else find nothing and not know why.
-    async fn judge_dimensions(&self, of: &Reach, given: usize) -> Result<(), MemoryError> {
-        let known = self.store().dimensions(of).await?;
-        match known.first() {
-            Some((_, expected)) if known.iter().all(|(_, dimensions)| *dimensions != given) => {
-                Err(MemoryError::Invalid {
-                    field: "embedding",
-                    reason: format!(
-                        "it has {given} dimensions, the embeddings that are kept have {expected}"
-                    ),
-                })
+    async fn judge_dimensions(
+        &self,
+        of: &Reach,
+        question: &Question,
+        given: usize,
+        at: Timestamp,
+    ) -> Result<(), MemoryError> {
+        let mut kept = None;
+        for (_, dimensions) in self.store().dimensions(of).await? {
+            // The number is a namespace's, whatever of it the caller sees: of what it sees nothing of
+            // it is told nothing.
+            if !self.sees_dimensions(of, question, dimensions, at).await? {
+                continue;
             }
-            _ => Ok(()),
+            if dimensions == given {
+                return Ok(());
+            }
+            kept.get_or_insert(dimensions);
         }
+        match kept {
+            None => Ok(()),
+            Some(expected) => Err(MemoryError::Invalid {
+                field: "embedding",
+                reason: format!(
+                    "it has {given} dimensions, the embeddings that are kept have {expected}"
+                ),
+            }),
+        }
+    }
+
+    /// Whether the caller sees an entry whose embedding has so many dimensions.
+    async fn sees_dimensions(
+        &self,
+        of: &Reach,
+        question: &Question,
+        dimensions: usize,
+        at: Timestamp,
+    ) -> Result<bool, MemoryError> {
+        let Ok(any) = Embedding::new(vec![1.0; dimensions]) else {
+            return Ok(false);
+        };
+        let all = Filter::all(question.filter.area);
+        let found = self.store().by_vector(of, &all, &any, 1, at).await?;
+        Ok(!found.is_empty())
     }
 }
 

@@ -1,6 +1,6 @@
 //! `POST /v1/memories/search`.
 
-use fabric_gate::memory::{Address, Change, Embedding, Fields, Importance};
+use fabric_gate::memory::{Address, Change, Confidentiality, Embedding, Fields, Importance};
 use serde_json::{Value, json};
 
 use crate::people::caller;
@@ -169,6 +169,24 @@ async fn a_vector_of_other_dimensions_than_all_that_is_kept_is_refused() {
         problem["detail"].as_str().unwrap().contains("have 2"),
         "{problem}"
     );
+}
+
+#[tokio::test]
+async fn embeddings_above_the_clearance_refuse_no_vector() {
+    let stage = Stage::open().await;
+    let hidden = Fields {
+        confidentiality: Confidentiality::Restricted,
+        ..with_vector("hidden", &[1.0, 2.0])
+    };
+    let change = Change::Create {
+        address: Address::memory(None),
+        fields: hidden,
+        created_at: None,
+    };
+    let admin = caller("acme", "root", &["lead"]).shared().unwrap();
+    stage.memory.write(&admin, vec![change]).await.unwrap();
+    let body = json!({"embedding": [1, 2, 3]});
+    assert!(contents(&stage, ALICE, body).await.is_empty());
 }
 
 #[tokio::test]
