@@ -5,11 +5,13 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use axum::body::{Body, Bytes};
+use hyper::body::{Body as _, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection::ConnectionSettings;
@@ -27,6 +29,7 @@ pub(super) struct Activity {
     stuck_since: AtomicU64,
     http2: AtomicBool,
     begun_reading: AtomicBool,
+    answers: Mutex<Vec<Weak<Mutex<Left>>>>,
 }
 
 impl Activity {
@@ -39,6 +42,7 @@ impl Activity {
             stuck_since: AtomicU64::new(0),
             http2: AtomicBool::new(false),
             begun_reading: AtomicBool::new(false),
+            answers: Mutex::default(),
         })
     }
 
@@ -47,6 +51,35 @@ impl Activity {
         self.requests.fetch_add(1, Ordering::AcqRel);
         self.head_since.store(0, Ordering::Release);
         InFlight(Arc::clone(self))
+    }
+
+    /// The body of an answer, which is let go of if the peer leaves it lying.
+    pub(super) fn answer(&self, body: Body) -> Body {
+        let left = Arc::new(Mutex::new(Left {
+            body: Some(body),
+            since: Some(Instant::now()),
+        }));
+        locked(&self.answers).push(Arc::downgrade(&left));
+        Body::new(Answer(left))
+    }
+
+    /// Lets go of answers that the peer has not asked on for so long, with all that they hold. On
+    /// HTTP/2 a stream without a window holds up neither the connection's bytes nor its pings.
+    pub(super) fn let_go(&self, limit: Duration) {
+        locked(&self.answers).retain(|left| {
+            let Some(left) = left.upgrade() else {
+                return false;
+            };
+            let gone = {
+                let mut left = locked(&left);
+                match left.since {
+                    Some(since) if since.elapsed() > limit => left.body.take(),
+                    Some(_) | None => return true,
+                }
+            };
+            drop(gone);
+            false
+        });
     }
 
     /// Whether the connection has been silent, or slow with a head or with taking its answer, for
@@ -98,6 +131,51 @@ impl Activity {
     fn moved(&self) {
         self.stuck_since.store(0, Ordering::Release);
     }
+}
+
+/// An answer's body, and since when the peer could have more of it.
+#[derive(Debug)]
+struct Left {
+    body: Option<Body>,
+    since: Option<Instant>,
+}
+
+struct Answer(Arc<Mutex<Left>>);
+
+impl hyper::body::Body for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let mut left = locked(&self.0);
+        let Some(body) = &mut left.body else {
+            let late = io::Error::from(io::ErrorKind::TimedOut);
+            return Poll::Ready(Some(Err(axum::Error::new(late))));
+        };
+        let polled = Pin::new(body).poll_frame(context);
+        // What is pending is waited for by the peer, not left.
+        left.since = matches!(polled, Poll::Ready(Some(Ok(_)))).then(Instant::now);
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let left = locked(&self.0);
+        left.body.as_ref().is_some_and(|body| body.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let left = locked(&self.0);
+        left.body
+            .as_ref()
+            .map_or_else(SizeHint::default, |body| body.size_hint())
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A request under way.
@@ -179,5 +257,22 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_is_left_lying_is_let_go_of_and_one_that_is_taken_is_not() {
+        let activity = Activity::new();
+        let [taken, left] = ["taken", "left"].map(|text| activity.answer(Body::from(text)));
+        activity.let_go(Duration::from_secs(60));
+        assert_eq!(axum::body::to_bytes(taken, 100).await.unwrap(), "taken");
+        std::thread::sleep(Duration::from_millis(2));
+        activity.let_go(Duration::ZERO);
+        assert!(axum::body::to_bytes(left, 100).await.is_err());
+        assert!(locked(&activity.answers).is_empty());
     }
 }

@@ -62,10 +62,12 @@ pub(super) async fn serve(
     let seen = Arc::clone(&activity);
     let service = service_fn(move |request: Request<Incoming>| {
         let under_way = seen.request();
+        let seen = Arc::clone(&seen);
         let answering = routes.call(request);
         async move {
             let response: Response = answering.await?;
-            Ok::<_, Infallible>(response.map(|body| Body::new(Held::new(body, under_way))))
+            let held = |body| seen.answer(Body::new(Held::new(body, under_way)));
+            Ok::<_, Infallible>(response.map(held))
         }
     });
     let builder = builder();
@@ -87,6 +89,7 @@ pub(super) async fn serve(
                 connection.as_mut().graceful_shutdown();
             }
             _ = look.tick() => {
+                activity.let_go(settings.idle);
                 if activity.is_expired(&settings) {
                     break;
                 }
