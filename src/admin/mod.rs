@@ -5,6 +5,7 @@
 //! none is configured.
 
 mod audit;
+mod connections;
 mod console;
 mod explain;
 mod health;
@@ -34,6 +35,7 @@ use crate::audit::Settings as AuditSettings;
 use crate::pipeline::Gate;
 use crate::policy::reload::PolicyLoader;
 
+pub use connections::Bounded;
 pub use series::keep_series;
 pub use token::AdminToken;
 

@@ -13,7 +13,7 @@ use tokio::sync::{broadcast, watch};
 
 use super::reloads::{loaded, reloaded};
 use super::{CommandError, ConfigArgument, log_to_stderr};
-use crate::admin::{AdminState, AdminToken, keep_series, router};
+use crate::admin::{AdminState, AdminToken, Bounded, keep_series, router};
 use crate::audit::{
     AuditLog, Durability, LogSecret, OnFailure, SecretSource, Settings as AuditSettings,
 };
@@ -403,7 +403,7 @@ fn serve_admin(
             }
         };
         tracing::info!(%address, "the admin listener is up");
-        let serving = axum::serve(listener, router(state));
+        let serving = axum::serve(Bounded::over(listener), router(state));
         tokio::select! {
             served = async { serving.await } => {
                 if let Err(error) = served {
