@@ -146,13 +146,13 @@ fn of_the_pod() -> Vec<(&'static str, &'static str, Value, &'static str)> {
         (GATE, "/env", json!([]), "gate: it is not in hardened mode"),
         (
             AGENT,
-            "/env/0/value",
+            "/env/2/value",
             json!("0"),
             "agent: it is not in hardened mode",
         ),
         (
             AGENT,
-            "/env/1/value",
+            "/env/0/value",
             json!("0.0.0.0"),
             "agent: it is not told to listen on loopback",
         ),

@@ -121,11 +121,18 @@ fn a_forbid_that_moved_to_another_file_is_not_told_as_gone() {
 
 #[test]
 fn a_suspension_or_ceilings_that_go_with_their_file_are_told() {
+    let priced = "[tenancy]\nunknown = \"provision\"\n\
+                  [[upstreams]]\nname = \"u\"\nurl = \"http://127.0.0.1:1\"\n\
+                  [[routes]]\nname = \"r\"\nupstream = \"u\"\nmethods = [\"GET\"]\npath = \"/\"\n\
+                  cost = { fixed_usd = \"0.01\" }\n";
     let watched = Watched::over(|home| {
         let policies = home.join("policies");
         fs::create_dir(&policies).unwrap();
-        let text = format!("[tenancy]\nunknown = \"provision\"\n\n{}", tenant("acme"));
-        fs::write(policies.join("p.toml"), text).unwrap();
+        fs::write(
+            policies.join("p.toml"),
+            format!("{priced}{}", tenant("acme")),
+        )
+        .unwrap();
         fs::write(
             policies.join("rules.toml"),
             "[[defaults.ceilings]]\nscope = \"tenant\"\nwindow = \"month\"\nusd = \"25.00\"\n",
@@ -133,8 +140,7 @@ fn a_suspension_or_ceilings_that_go_with_their_file_are_told() {
         .unwrap();
     });
     let second = "\n[[tenants]]\nid = \"acme\"\nsuspended = true\n";
-    let provision = "[tenancy]\nunknown = \"provision\"\n";
-    fs::write(watched.file(), format!("{provision}{second}")).unwrap();
+    fs::write(watched.file(), format!("{priced}{second}")).unwrap();
     watched.installs("acme");
     assert_eq!(forbids_gone(&watched), Vec::<String>::new());
     fs::write(rules(&watched), "# nothing\n").unwrap();
@@ -143,7 +149,7 @@ fn a_suspension_or_ceilings_that_go_with_their_file_are_told() {
         forbids_gone(&watched),
         ["[defaults] had ceilings before this reload and has none any more"]
     );
-    fs::write(watched.file(), format!("{provision}{}", tenant("globex"))).unwrap();
+    fs::write(watched.file(), format!("{priced}{}", tenant("globex"))).unwrap();
     watched.installs("globex");
     assert_eq!(
         forbids_gone(&watched),
