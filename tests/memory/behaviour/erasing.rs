@@ -26,7 +26,7 @@ pub(crate) async fn an_erased_tenant_holds_nothing_and_its_neighbour_all(stage: 
     let erased = stage.store.erase_tenant(&right).await.unwrap();
     let expected = Erased {
         entries: 3,
-        bytes: (4 + 4) + 7 + 3 + 4,
+        bytes: (4 + 4 + 1) + (7 + 1) + 3 + (4 + 3),
         anonymised: 0,
     };
     assert_eq!(erased, expected);
