@@ -144,6 +144,15 @@ async fn other_policies_are_told_by_what_they_would_change() {
     assert_eq!(gone["permit_to_deny"], 2, "{gone:#}");
     assert_eq!(gone["groups"][0]["after"], "not_found");
 
+    let shared = document(&replayed(
+        "path = \"/things\"\n",
+        "path = \"/things\"\nshared_memory_write = { at = \"body:/scope\", unless = \"user\" }\n\
+         [memory]\nshared_write_roles = [\"librarian\"]\n",
+    ));
+    let why = "whether it writes shared memory its body says, which is not in the record";
+    assert_eq!(shared["not_judged"][why], 2, "{shared:#}");
+    assert_eq!(shared["permit_to_deny"], 0, "{shared:#}");
+
     let suspended = document(&replayed(
         "id = \"globex\"",
         "id = \"globex\"\nsuspended = true",

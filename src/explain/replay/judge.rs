@@ -10,8 +10,8 @@ use crate::decision::{Denial, DenialCode};
 use crate::identity::{Principal, PrincipalKind, RoutePattern, Supposed, UserId};
 use crate::inspect::mcp::{Subject, Use};
 use crate::policy::{
-    Glob, PolicySnapshot, RouteMatch, RoutePolicy, authorize, authorize_models, authorize_use,
-    tenant_status,
+    Glob, PolicySnapshot, RouteMatch, RoutePolicy, SharedMemoryWrite, authorize, authorize_models,
+    authorize_use, may_write_shared_memory, tenant_status,
 };
 use crate::tenant::TenantId;
 
@@ -112,6 +112,12 @@ impl<'policy> Judge<'policy> {
             if let Err(denial) = outcome.decision {
                 return denied(&denial);
             }
+        }
+        let by_its_body = matches!(route.shared_memory_write, SharedMemoryWrite::Unless { .. });
+        if by_its_body && may_write_shared_memory(self.snapshot, &principal).is_err() {
+            return After::Unknown(
+                "whether it writes shared memory its body says, which is not in the record",
+            );
         }
         After::Permit
     }
