@@ -7,7 +7,7 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
@@ -18,6 +18,12 @@ const APPLICATION_ID: i32 = 0x4661_6247;
 
 /// How long a statement waits for another process. Shorter than what a caller waits.
 const BUSY: Duration = Duration::from_millis(600);
+
+/// How long opening the file waits for others that open it. No caller waits for that.
+const OPENING: Duration = Duration::from_secs(5);
+
+/// How long until SQLite is asked again where it does not wait by itself.
+const ASK_AGAIN: Duration = Duration::from_millis(5);
 
 /// What leads from each form of the database to the next. `user_version` counts those that were
 /// done. INVARIANT: a step that was released is never edited; what is to change is another step.
@@ -89,10 +95,11 @@ impl Database {
         make_file(&path)?;
         let database = Self { path };
         let mut connection = database.open().map_err(|source| database.told(source))?;
-        database.check_application(&connection)?;
-        let mode: String = connection
-            .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
+        connection
+            .busy_timeout(OPENING)
             .map_err(|source| database.told(source))?;
+        database.check_application(&connection)?;
+        let mode = write_ahead(&connection).map_err(|source| database.told(source))?;
         if mode != "wal" {
             return Err(OpenError::NoWriteAhead(database.path));
         }
@@ -265,4 +272,23 @@ fn make_file(path: &Path) -> Result<(), OpenError> {
         tracing::warn!(path = %path.display(), "the state can be read or written by other users of this machine");
     }
     Ok(())
+}
+/// Switches to write-ahead logging and answers the mode that holds. Of several processes that open a
+/// new file at once all but one may be told at once that it is busy: SQLite waits for nobody where two
+/// hold what each other wants (<https://sqlite.org/c3ref/busy_handler.html>). So it is asked again.
+fn write_ahead(connection: &Connection) -> rusqlite::Result<String> {
+    let given_up = Instant::now() + OPENING;
+    loop {
+        let asked =
+            connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0));
+        match asked {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && Instant::now() < given_up =>
+            {
+                std::thread::sleep(ASK_AGAIN);
+            }
+            done => return done,
+        }
+    }
 }
