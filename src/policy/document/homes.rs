@@ -111,7 +111,7 @@ const HOMES: [(&str, &[&str]); 13] = [
 ];
 
 /// Sections of the process's own file.
-const OF_THE_PROCESS: [&str; 12] = [
+const OF_THE_PROCESS: [&str; 13] = [
     "listen",
     "admin",
     "policies",
@@ -124,6 +124,7 @@ const OF_THE_PROCESS: [&str; 12] = [
     "shutdown",
     "upgrade",
     "metrics",
+    "telemetry",
 ];
 
 /// Reports the keys of a table that nobody `asked` for.

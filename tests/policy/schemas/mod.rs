@@ -18,6 +18,22 @@ use fabric_gate::policy::{CASES_FILE, POLICY_FILE};
 use self::corpus::*;
 
 #[test]
+fn a_section_of_the_process_is_led_to_its_own_file() {
+    let mut led = 0;
+    for key in GATE_FILE.root.keys {
+        if POLICY_FILE.root.key(key.name).is_some() {
+            continue;
+        }
+        let told = crate::refused(&format!("[{}]\nx = 1\n", key.name));
+        let home = "it belongs to the gate's own file, `config/gate.toml`";
+        let lines: Vec<&str> = told.iter().map(|(_, line)| line.as_str()).collect();
+        assert!(lines.iter().any(|line| line.contains(home)), "{lines:?}");
+        led += 1;
+    }
+    assert!(led > 10, "{led}");
+}
+
+#[test]
 fn what_is_published_is_what_the_program_prints() {
     let printed = |arguments: &[&str]| {
         let program = env!("CARGO_BIN_EXE_fabric-gate");
