@@ -321,7 +321,8 @@ impl World {
             let count = records.len();
             // One too many is as wrong as one too few, and no reason to wait.
             if count >= self.requests || started.elapsed() > DEADLINE {
-                assert_eq!(count, self.requests, "records in the audit log");
+                let paths: Vec<_> = records.iter().map(|record| &record["path"]).collect();
+                assert_eq!(count, self.requests, "records in the audit log: {paths:?}");
                 return records;
             }
             tokio::time::sleep(POLL).await;
