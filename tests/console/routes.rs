@@ -101,7 +101,9 @@ async fn a_record_that_was_changed_is_told_from_one_that_was_not() {
     };
     let found = gate.admin("GET", &shown(two), b"").await.json();
     assert_eq!(&found["record"], two);
-    assert_eq!(found["chain"]["state"], "chained");
+    // A checkpoint is due after a minute.
+    let sound = [json!("chained"), json!("verified")];
+    assert!(sound.contains(&found["chain"]["state"]), "{found:#}");
     assert_eq!(found["chain"]["continues"], true);
     assert_eq!(found["chain"]["continued"], true);
 
