@@ -1,14 +1,19 @@
 //! The backend behind all rows: answers every request with the same kilobyte, or at `/stream` with
-//! the same tokens, and keeps the connection.
+//! the same tokens, and keeps the connection. What is posted it takes as a receiver of telemetry
+//! does, and throws it away.
 //!
-//! It looks for the blank line that ends a request head and nothing else, so that it costs the
-//! machine as little as a backend can. Requests with bodies are not understood.
+//! Of a `GET` it looks for the blank line that ends the head and nothing else, so that it costs the
+//! machine as little as a backend can.
 
 use std::net::SocketAddr;
 
 use clap::Parser;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+/// What is said to who posts.
+const TAKEN: &[u8] =
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n";
 
 /// Events of a stream.
 const EVENTS: usize = 200;
@@ -41,7 +46,14 @@ async fn answer_all(mut stream: TcpStream) -> std::io::Result<()> {
     loop {
         while let Some(end) = head.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
             let streams = head.starts_with(b"GET /stream");
+            let posted = head.starts_with(b"POST").then(|| body_of(&head[..end]));
             head.drain(..end + 4);
+            if let Some(length) = posted {
+                while head.len() < length && stream.read_buf(&mut head).await? > 0 {}
+                head.drain(..length.min(head.len()));
+                stream.write_all(TAKEN).await?;
+                continue;
+            }
             if !streams {
                 stream.write_all(answer.as_bytes()).await?;
                 continue;
@@ -56,6 +68,17 @@ async fn answer_all(mut stream: TcpStream) -> std::io::Result<()> {
             return Ok(());
         }
     }
+}
+
+/// The length that a request head states for its body.
+fn body_of(head: &[u8]) -> usize {
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let stated = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:"));
+    stated
+        .and_then(|length| length.trim().parse().ok())
+        .unwrap_or(0)
 }
 
 /// A stream in the words of OpenAI's chat completions, in the writes it is made of.
