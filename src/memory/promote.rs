@@ -8,7 +8,8 @@ use super::{
 impl Memory {
     /// Copies a memory of the caller's own into shared memory; the original stays. The copy has all
     /// of its contents, confidentiality included, the promoter as author and the original's id among
-    /// its sources. It is made once: promoted again, the copy that is there is answered. A memory
+    /// its sources, where the last of as many as there may be gives way to it: the original still
+    /// names that one. It is made once: promoted again, the copy that is there is answered. A memory
     /// that is shared already is its own copy.
     ///
     /// # Errors
@@ -25,6 +26,8 @@ impl Memory {
         let address = Address::memory(Some(format!("promoted:{source}")));
         let mut fields = original.fields;
         if !fields.source_ids.contains(&source) {
+            let others = self.bounds().names.saturating_sub(1);
+            fields.source_ids.truncate(others);
             fields.source_ids.push(source.clone());
         }
         let change = Change::Create {

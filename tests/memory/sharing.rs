@@ -136,6 +136,44 @@ async fn a_promotion_copies_once_and_lowers_nothing() {
 }
 
 #[tokio::test]
+async fn a_memory_with_as_many_sources_as_there_may_be_is_promoted_as_one_with_fewer() {
+    let stage = Stage::open().await;
+    for count in [99, 100] {
+        let sources: Vec<String> = (0..count).map(|number| format!("s{number}")).collect();
+        let body = json!({ "content": "x", "source_ids": sources });
+        let original = stage.remember(LEAD, body).await;
+        let target = format!("/v1/memories/{}", id(&original));
+        let promote = format!("{target}/promote");
+        let copy = stage.send(LEAD, "POST", &promote, &[], "").await.of(201);
+        let mut expected = sources[..99].to_vec();
+        expected.push(id(&original));
+        assert_eq!(copy["source_ids"], json!(expected), "{count}");
+        let again = stage.send(LEAD, "POST", &promote, &[], "").await.of(200);
+        assert_eq!(again, copy, "{count}");
+        assert_eq!(stage.get(LEAD, &target).await.of(200), original, "{count}");
+        let copied = format!("/v1/memories/{}", id(&copy));
+        let patch = json!({ "importance": 9 });
+        stage.ask(LEAD, "PATCH", &copied, patch).await.of(200);
+        let again = stage.send(LEAD, "POST", &promote, &[], "").await.of(200);
+        assert_eq!(again["version"], 2, "the copy that was changed");
+    }
+}
+
+#[tokio::test]
+async fn an_original_that_names_itself_is_named_once_and_nothing_gives_way_to_it() {
+    let stage = Stage::open().await;
+    let original = stage.note(LEAD, "x").await;
+    let mut sources: Vec<String> = (0..99).map(|number| format!("s{number}")).collect();
+    sources.insert(0, original.clone());
+    let target = format!("/v1/memories/{original}");
+    let patch = json!({ "source_ids": sources });
+    stage.ask(LEAD, "PATCH", &target, patch).await.of(200);
+    let promote = format!("{target}/promote");
+    let copy = stage.send(LEAD, "POST", &promote, &[], "").await.of(201);
+    assert_eq!(copy["source_ids"], json!(sources));
+}
+
+#[tokio::test]
 async fn a_key_that_looks_like_a_promotions_is_not_taken_for_one() {
     let stage = Stage::open().await;
     let original = stage.note(LEAD, "x").await;
