@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -38,12 +38,14 @@ const BULK: [&str; 4] = [
 /// Answers of fewer bytes are held without being weighed: those of all places are bounded by these.
 const LARGE: usize = 2 << 20;
 
-/// What it has done is done and has to be told, however large that is.
-const TELLS_WHAT_IT_DID: &str = "/v1/memories/bulk";
-
 /// What a tenant is told whose answers take as much memory as one tenant's may.
 const ANSWERS_ARE_HELD: &str = "too many large answers of the tenant are still to be taken; read \
                                 them, or ask for less at once";
+
+/// What a response says instead where there is no room for it: what was done is done, and is told
+/// even to a tenant that leaves its answers lying. It has the same media type and few bytes.
+#[derive(Clone, Debug)]
+pub(super) struct InShort(pub(super) Bytes);
 
 /// The route of a request that no route takes.
 const NO_ROUTE: &str = "none";
@@ -148,17 +150,19 @@ fn finish(
     };
     // An answer is held until a slow peer has taken it; its place says nothing of how large it is.
     let weight = weight(&response);
-    let room = match &line.tenant {
-        Some(tenant) if weight >= LARGE => state.answers_of_tenants.weigh(tenant, weight),
-        Some(_) | None => None,
-    };
-    if line.tenant.is_some()
-        && weight >= LARGE
-        && room.is_none()
-        && &*line.route != TELLS_WHAT_IT_DID
-    {
-        response = Problem::because(ProblemCode::Overloaded, ANSWERS_ARE_HELD).into_response();
+    let short: Option<InShort> = response.extensions_mut().remove();
+    let tenant = line.tenant.as_ref().filter(|_| weight >= LARGE);
+    let room = tenant.map(|tenant| state.answers_of_tenants.weigh(tenant, weight));
+    if matches!(room, Some(None)) {
+        match short {
+            Some(InShort(short)) => *response.body_mut() = Body::from(short),
+            None => {
+                let problem = Problem::because(ProblemCode::Overloaded, ANSWERS_ARE_HELD);
+                response = problem.into_response();
+            }
+        }
     }
+    let room = room.flatten();
     if let Some(problem) = response.extensions().get::<Problem>().cloned() {
         line.code = Some(problem.code());
         if problem.is_of_the_store() {

@@ -11,10 +11,6 @@ use super::{Authenticator, MemoryMetrics};
 use crate::clock::SharedClock;
 use crate::memory::{Memory, Rules};
 
-/// Bytes of whole answers that are held at once for peers that are slow to take them; of one tenant
-/// half as many, or one answer.
-const ANSWER_BYTES: usize = 256 << 20;
-
 /// Bounds of single requests and of all of them together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ApiLimits {
@@ -26,6 +22,9 @@ pub struct ApiLimits {
     pub requests_at_once: usize,
     /// Most event streams at once, of one tenant half as many, which are not counted among the requests once they began.
     pub streams_at_once: usize,
+    /// Bytes of large answers that are held at once for peers that are slow to take them; one tenant
+    /// holds half of it, or one answer.
+    pub answer_bytes: usize,
     /// From a request's head to its answer's.
     pub request_timeout: Duration,
     /// The same for what moves or erases a whole namespace.
@@ -72,7 +71,7 @@ impl AppState {
             streams: Arc::new(Semaphore::new(parts.limits.streams_at_once)),
             requests_of_tenants: Shares::of(parts.limits.requests_at_once),
             streams_of_tenants: Shares::of(parts.limits.streams_at_once),
-            answers_of_tenants: Shares::of(ANSWER_BYTES),
+            answers_of_tenants: Shares::of(parts.limits.answer_bytes),
             parts,
         }))
     }

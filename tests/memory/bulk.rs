@@ -3,7 +3,7 @@
 use fabric_gate::memory::{Bounds, Quotas};
 use serde_json::{Value, json};
 
-use crate::stage::{ADMIN, ALICE, BOB, LEAD, STRANGER, Stage, id};
+use crate::stage::{ADMIN, ALICE, BOB, LEAD, STRANGER, Stage, Who, id};
 
 async fn bulk(stage: &Stage, operations: Value) -> crate::stage::Answer {
     let body = json!({ "operations": operations });
@@ -132,6 +132,65 @@ async fn a_bulk_of_shared_memory_needs_the_role() {
         .await
         .of(200);
     assert_eq!(stage.contents(ALICE, "").await, ["x"]);
+}
+
+/// Memories of the largest size that a list of them, or a bulk over them, answers with 3 MiB.
+async fn large(stage: &Stage, who: Who) -> Vec<String> {
+    let content = "x".repeat(256 * 1024);
+    let mut ids = Vec::new();
+    for _ in 0..12 {
+        ids.push(stage.note(who, &content).await);
+    }
+    ids
+}
+
+fn patches(ids: &[String]) -> Value {
+    let patch = |id| json!({ "op": "patch", "id": id, "patch": { "importance": 9 } });
+    json!({ "operations": ids.iter().map(patch).collect::<Vec<_>>() })
+}
+
+#[tokio::test]
+async fn a_bulk_that_finds_no_room_for_its_answer_is_done_and_told_without_contents() {
+    let stage = Stage::open().await;
+    let (mine, theirs) = (large(&stage, ALICE).await, large(&stage, STRANGER).await);
+    let path = "/v1/memories/bulk";
+    let kind = [("content-type", "application/json")];
+    let body = patches(&mine).to_string();
+    let lying = stage.send_unread(ALICE, "POST", path, &kind, body).await;
+    assert_eq!(lying.status(), 200);
+    let listed = stage.get(ALICE, "/v1/memories").await;
+    assert_eq!(
+        listed.refused(503),
+        "overloaded",
+        "the bulk's answer weighs"
+    );
+
+    let mut operations = patches(&mine[1..]);
+    let gone = json!({ "op": "delete", "id": mine[0] });
+    operations["operations"]
+        .as_array_mut()
+        .unwrap()
+        .insert(0, gone);
+    let told = stage.ask(ALICE, "POST", path, operations).await.of(200);
+    let results = told["results"].as_array().unwrap();
+    assert_eq!(results[0], json!({ "status": "deleted", "id": mine[0] }));
+    for (result, id) in results.iter().zip(&mine).skip(1) {
+        let short = json!({ "status": "updated", "id": id, "version": 3 });
+        assert_eq!(*result, short);
+    }
+    assert_eq!(results.len(), mine.len());
+    let one = format!("/v1/memories/{}", mine[1]);
+    assert_eq!(stage.get(ALICE, &one).await.of(200)["version"], 3);
+
+    let other = stage.ask(STRANGER, "POST", path, patches(&theirs)).await;
+    assert_eq!(
+        other.of(200)["results"][0]["memory"]["version"],
+        2,
+        "another tenant has room of its own"
+    );
+    drop(lying);
+    let again = stage.ask(ALICE, "POST", path, patches(&mine[1..])).await;
+    assert_eq!(again.of(200)["results"][0]["memory"]["version"], 4);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use fabric_gate::clock::{ManualClock, SharedClock, SystemClock};
 use fabric_gate::identity::jwks::{JwksSettings, KeySetRegistry};
 use fabric_gate::identity::settings::KeySource;
@@ -141,6 +141,7 @@ impl Stage {
                 import_bytes: 4 * 1024 * 1024,
                 requests_at_once: 256,
                 streams_at_once: 16,
+                answer_bytes: 8 << 20,
                 request_timeout: Duration::from_secs(20),
                 bulk_timeout: Duration::from_secs(60),
             },
@@ -167,12 +168,30 @@ impl Stage {
 
     pub(crate) async fn send(
         &self,
-        (tenant, user, roles): Who,
+        who: Who,
         method: &str,
         target: &str,
         headers: &[(&str, &str)],
         body: impl Into<Body>,
     ) -> Answer {
+        let response = self.send_unread(who, method, target, headers, body).await;
+        let (parts, body) = response.into_parts();
+        Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: to_bytes(body, usize::MAX).await.unwrap().to_vec(),
+        }
+    }
+
+    /// Leaves the answer lying until it is dropped.
+    pub(crate) async fn send_unread(
+        &self,
+        (tenant, user, roles): Who,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Response<Body> {
         let claims = tokens::claims(tenant, user, roles).expires_in(50);
         let claims = claims.with("iss", "fabric-gate").with("aud", "memory");
         let mut request = Request::builder().method(method).uri(target);
@@ -185,13 +204,7 @@ impl Stage {
                 .append(name, HeaderValue::from_str(value).unwrap());
         }
         let service = TowerToHyperService::new(self.router.clone());
-        let response = service.call(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        Answer {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            body: to_bytes(body, usize::MAX).await.unwrap().to_vec(),
-        }
+        service.call(request).await.unwrap()
     }
 
     pub(crate) async fn get(&self, who: Who, target: &str) -> Answer {

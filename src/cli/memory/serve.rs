@@ -20,6 +20,9 @@ use crate::memory_api::{
     operations_router, router,
 };
 
+/// Bytes of large answers that are held at once for slow peers.
+const ANSWER_BYTES: usize = 256 << 20;
+
 pub(super) fn run(arguments: &ConfigArgument) -> Result<(), CommandError> {
     let _no_export = log_to_stderr();
     let config = arguments.load()?;
@@ -137,6 +140,7 @@ fn limits(config: &MemoryConfig) -> ApiLimits {
         import_bytes: config.limits.import_bytes,
         requests_at_once: config.limits.requests_at_once,
         streams_at_once: config.limits.streams_at_once,
+        answer_bytes: ANSWER_BYTES,
         request_timeout: config.limits.request_timeout,
         bulk_timeout: config.limits.bulk_timeout,
     }

@@ -49,6 +49,7 @@ fn stage() -> Stage {
             import_bytes: 100,
             requests_at_once: 1,
             streams_at_once: 1,
+            answer_bytes: 8 << 20,
             request_timeout: Duration::from_millis(100),
             bulk_timeout: Duration::from_secs(60),
         },

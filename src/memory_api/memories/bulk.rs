@@ -1,7 +1,8 @@
 //! `POST /v1/memories/bulk`: several changes, all or none.
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -9,9 +10,10 @@ use super::answers;
 use super::problems::invalid;
 use super::schema::{BulkAnswer, BulkAsked};
 use crate::memory::{
-    Caller, EntryDocument, EntryId, Expected, MOST_OPERATIONS, MemoryError, Names, Operation,
-    Outcome, Scope, Wanted,
+    Caller, Entry, EntryDocument, EntryId, Expected, MOST_OPERATIONS, MemoryError, Names,
+    Operation, Outcome, Scope, Wanted,
 };
+use crate::memory_api::exchange::InShort;
 use crate::memory_api::{AppState, ObjectBody, Problem};
 
 /// The body.
@@ -65,7 +67,8 @@ enum Step {
 }
 
 /// Does up to 500 operations in one scope, all or none. Without an `id`, `put` writes the memory
-/// that has the key, whether or not there is one.
+/// that has the key, whether or not there is one. A tenant whose large answers are still to be taken
+/// is told what became of each by `id` and `version`, without the memories.
 #[utoipa::path(
     post,
     path = "/v1/memories/bulk",
@@ -86,7 +89,7 @@ pub(super) async fn run(
     State(state): State<AppState>,
     caller: Caller,
     ObjectBody(body): ObjectBody,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let asked: Asked = serde_json::from_value(Value::Object(body))
         .map_err(|error| invalid("body", &error.to_string()))?;
     if !(1..=MOST_OPERATIONS).contains(&asked.operations.len()) {
@@ -102,13 +105,16 @@ pub(super) async fn run(
     let outcomes = state.memory.bulk(&caller, scope, &operations).await?;
     let names = answers::names(&caller);
     let results: Vec<Value> = outcomes.iter().map(|it| result(it, &names)).collect();
+    let in_short: Vec<Value> = outcomes.iter().map(result_in_short).collect();
     let deleted = outcomes
         .iter()
         .filter(|it| matches!(it, Outcome::Deleted(_)));
     let deleted = deleted.count() as u64;
     state.metrics.deleted(deleted);
     state.metrics.written(outcomes.len() as u64 - deleted);
-    Ok(Json(json!({ "results": results })))
+    let in_short = json!({ "results": in_short }).to_string();
+    let in_short = Extension(InShort(in_short.into()));
+    Ok((in_short, Json(json!({ "results": results }))).into_response())
 }
 
 fn operation(step: Step) -> Result<Operation, MemoryError> {
@@ -155,11 +161,30 @@ fn expected(if_match: Option<u64>) -> Expected {
 }
 
 fn result(outcome: &Outcome, names: &Names) -> Value {
-    let (status, entry) = match outcome {
-        Outcome::Created(entry) => ("created", entry),
-        Outcome::Existed(entry) => ("existed", entry),
-        Outcome::Updated(entry) => ("updated", entry),
-        Outcome::Deleted(id) => return json!({ "status": "deleted", "id": id.to_string() }),
-    };
-    json!({ "status": status, "memory": EntryDocument::new(entry, names, false) })
+    match told(outcome) {
+        (status, Ok(entry)) => {
+            json!({ "status": status, "memory": EntryDocument::new(entry, names, false) })
+        }
+        (status, Err(id)) => json!({ "status": status, "id": id.to_string() }),
+    }
+}
+
+/// The same without contents.
+fn result_in_short(outcome: &Outcome) -> Value {
+    match told(outcome) {
+        (status, Ok(entry)) => {
+            json!({ "status": status, "id": entry.id.to_string(), "version": entry.version })
+        }
+        (status, Err(id)) => json!({ "status": status, "id": id.to_string() }),
+    }
+}
+
+/// The word for what became of a memory, and the memory, or the id of one that is gone.
+fn told(outcome: &Outcome) -> (&'static str, Result<&Entry, EntryId>) {
+    match outcome {
+        Outcome::Created(entry) => ("created", Ok(entry)),
+        Outcome::Existed(entry) => ("existed", Ok(entry)),
+        Outcome::Updated(entry) => ("updated", Ok(entry)),
+        Outcome::Deleted(id) => ("deleted", Err(*id)),
+    }
 }

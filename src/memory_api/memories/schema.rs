@@ -153,9 +153,12 @@ pub(super) struct BulkAnswer {
 pub(super) struct BulkResult {
     /// `created`, `existed`, `updated` or `deleted`.
     status: String,
+    /// Not of one that was deleted, and not where large answers of the tenant are still to be taken.
     memory: Option<MemoryDocument>,
-    /// Of a memory that was deleted.
+    /// Where `memory` is absent.
     id: Option<String>,
+    /// Where `memory` is absent and was not deleted.
+    version: Option<u64>,
 }
 
 /// Which memories are let go of: those that fit every part that is said.
