@@ -23,7 +23,7 @@ const FOLLOWED: [&str; 4] = [
 const WRITTEN: &str = "docs/commands.md";
 
 /// What stands behind a fence, and who looks at such a block.
-const KINDS: [(&str, &str); 21] = [
+const KINDS: [(&str, &str); 23] = [
     ("sh", "started"),
     ("sh fails", "started"),
     ("sh serve", "started"),
@@ -41,9 +41,11 @@ const KINDS: [(&str, &str); 21] = [
     ("yaml inject", "tests/deploy/documented.rs"),
     ("console", "here: the commands are ones"),
     ("json", "here: it is JSON"),
+    ("sql", "postgres"),
+    ("sh migrate", "postgres"),
     (
-        "sql",
-        "nobody: it is for a server of one's own, and its page says what was not run",
+        "sql citus",
+        "nobody: it needs an extension, and its page says that it was not run",
     ),
     ("yaml", "nobody: it is for another program"),
     ("vim", "nobody: the same"),

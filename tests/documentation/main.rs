@@ -12,6 +12,12 @@
     reason = "a helper of a test fails by panicking, as the test does"
 )]
 
+#[path = "../support/jwks_server.rs"]
+mod jwks_server;
+#[path = "../support/memory_process.rs"]
+mod memory_process;
+#[path = "../support/postgres.rs"]
+mod postgres_server;
 #[path = "../support/standins/mod.rs"]
 mod standins;
 #[path = "../support/mod.rs"]
@@ -21,6 +27,7 @@ mod cases;
 mod commands;
 mod links;
 mod pages;
+mod postgres;
 mod started;
 
 use fabric_gate::config::Config;
