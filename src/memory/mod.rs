@@ -53,7 +53,7 @@ pub use change::{Change, Expected, Outcome, PruneRule};
 pub use document::{EntryDocument, FieldsDocument, Names, VersionDocument};
 pub use editing::{writable, writable_scope};
 pub use embedding::{Embedding, EmbeddingError, MAX_DIMENSIONS};
-pub use entry::{Address, Area, Entry, EntryId, EntryIdError, Version};
+pub use entry::{Address, Area, Entry, EntryId, EntryIdError, ROW_BYTES, Version};
 pub use export::{Export, FORMAT};
 pub use fields::{Confidentiality, Fields, Importance, MemoryType};
 pub use filter::{Comparison, Condition, Filter, PathFilter};

@@ -221,7 +221,7 @@ pub trait MemoryStore: fmt::Debug + Send + Sync {
 /// count as bytes, not as entries. Shared memory counts for the tenant alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Quotas {
-    /// Bytes of a tenant ([`Fields::bytes`](super::Fields::bytes) and [`Address::bytes`]).
+    /// Bytes of a tenant ([`Fields::bytes`](super::Fields::bytes) and [`Address::row_bytes`]).
     pub tenant_bytes: Option<u64>,
     /// Entries of a tenant.
     pub tenant_entries: Option<u64>,
@@ -262,7 +262,7 @@ pub struct NamespaceUse {
     pub namespace: Namespace,
     /// Entries of all areas, expired ones included until they are removed.
     pub entries: u64,
-    /// Their bytes and those of their versions.
+    /// Their bytes and those of their versions, as quotas count them.
     pub bytes: u64,
 }
 

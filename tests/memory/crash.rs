@@ -178,7 +178,7 @@ impl Told {
                 let history = store.history(&of, entry.id, NOW).await.unwrap().unwrap();
                 assert_eq!(history.len() as u64, entry.version);
                 let each = history.iter();
-                let each = each.map(|version| version.fields.bytes() + version.address.bytes());
+                let each = each.map(|version| version.fields.bytes() + version.address.row_bytes());
                 bytes += each.sum::<u64>();
             }
             assert_eq!(used[0].bytes, bytes, "{tenant} is counted right");

@@ -16,7 +16,7 @@ const CANARY: &str = "canaryquartz";
 const QUOTAS: Quotas = Quotas {
     tenant_bytes: None,
     tenant_entries: None,
-    user_bytes: Some(3_000),
+    user_bytes: Some(9_000),
     user_entries: Some(12),
     versions: 5,
 };

@@ -259,7 +259,8 @@ static QUOTAS: Table = Table {
         Key::new(
             "bytes_per_tenant",
             Shape::Integer(1, MOST),
-            "Bytes of a tenant.",
+            "Bytes of a tenant: of texts, metadata and embeddings, and 512 for each entry and each earlier \
+             version that is kept.",
         )
         .default(Integer(1 << 30)),
         Key::new(
@@ -271,7 +272,7 @@ static QUOTAS: Table = Table {
         Key::new(
             "bytes_per_user",
             Shape::Integer(1, MOST),
-            "Bytes of a user.",
+            "Bytes of a user, counted in the same way.",
         )
         .otherwise("no limit of its own"),
         Key::new(

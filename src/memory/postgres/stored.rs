@@ -32,7 +32,7 @@ impl Stored {
             // A map of strings, numbers and lists always has a JSON form.
             json: serde_json::to_string(&without).unwrap_or_default(),
             terms: index_terms(&fields.searchable()),
-            bytes: fields.bytes() + address.bytes(),
+            bytes: fields.bytes() + address.row_bytes(),
             dimensions: fields.embedding.as_ref().map(|it| it.dimensions()),
         }
     }

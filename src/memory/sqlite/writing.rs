@@ -141,7 +141,7 @@ impl Writing<'_> {
         created_at: Option<Timestamp>,
     ) -> Result<Outcome, Why> {
         self.fits_dimensions(None, fields)?;
-        let bytes = fields.bytes() + address.bytes();
+        let bytes = fields.bytes() + address.row_bytes();
         self.grow(1, bytes.cast_signed())?;
         let created_at = created_at.unwrap_or(self.at);
         let entry = Entry {
@@ -178,7 +178,7 @@ impl Writing<'_> {
             return Err(Undone::Refused(WriteErrorKind::Taken));
         }
         self.fits_dimensions(Some(&old), fields)?;
-        let bytes = fields.bytes() + address.bytes();
+        let bytes = fields.bytes() + address.row_bytes();
         let versions = i64::from(self.quotas.versions.max(1));
         let version = old.entry.version + 1;
         let keeps = versions > 1;

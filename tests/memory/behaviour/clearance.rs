@@ -159,7 +159,7 @@ pub(crate) async fn of_shared_memory_counts_what_a_caller_sees(stage: &Stage) {
         let reach = caller("acme", "eve", &[role]).reach(Scope::Shared);
         stage.usage(&reach).await
     };
-    let bytes = |text| at_level(text, Confidentiality::Public).bytes();
+    let bytes = |text| ROW_BYTES + at_level(text, Confidentiality::Public).bytes();
     let [public, internal] = ["public", "internal"].map(bytes);
     assert_eq!(seen("guest").await, (1, public));
     assert_eq!(seen("member").await, (2, public + internal));

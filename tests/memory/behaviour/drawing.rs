@@ -12,9 +12,9 @@ use crate::people::caller;
 
 /// Small enough to be met.
 pub(super) const QUOTAS: Quotas = Quotas {
-    tenant_bytes: Some(4_000),
+    tenant_bytes: Some(30_000),
     tenant_entries: Some(60),
-    user_bytes: Some(2_500),
+    user_bytes: Some(12_500),
     user_entries: Some(30),
     versions: 3,
 };

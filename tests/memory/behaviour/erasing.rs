@@ -26,7 +26,7 @@ pub(crate) async fn an_erased_tenant_holds_nothing_and_its_neighbour_all(stage: 
     let erased = stage.store.erase_tenant(&right).await.unwrap();
     let expected = Erased {
         entries: 3,
-        bytes: (4 + 4 + 1) + (7 + 1) + 3 + (4 + 3),
+        bytes: 4 * ROW_BYTES + (4 + 4 + 1) + (7 + 1) + 3 + (4 + 3),
         anonymised: 0,
     };
     assert_eq!(erased, expected);
@@ -65,7 +65,7 @@ pub(crate) async fn an_erased_user_is_gone_and_unnamed_in_what_is_shared(stage: 
     let erased = stage.store.erase_user(&right).await.unwrap();
     let expected = Erased {
         entries: 1,
-        bytes: 4 + 1,
+        bytes: ROW_BYTES + 4 + 1,
         anonymised: 2,
     };
     assert_eq!(erased, expected);

@@ -109,7 +109,7 @@ pub(crate) async fn long_texts_and_names_are_kept_whole(stage: &Stage) {
     });
     let entry = stage.keep(&to, &name, fields.clone()).await;
     assert_eq!(stage.get(&of, entry.id).await.unwrap().fields, fields);
-    let bytes = fields.bytes() + name.len() as u64;
+    let bytes = ROW_BYTES + fields.bytes() + name.len() as u64;
     assert_eq!(stage.usage(&of).await, (1, bytes));
     assert_eq!(stage.search(&of, "word").await.len(), 1);
     assert_eq!(stage.near(&of, &numbers).await.len(), 1);

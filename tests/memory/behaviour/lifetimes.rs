@@ -129,7 +129,7 @@ pub(crate) async fn a_sweep_removes_what_has_expired_up_to_its_limit(stage: &Sta
     assert_eq!(sweep(3, later(60)).await.unwrap(), 3);
     assert_eq!(sweep(3, later(60)).await.unwrap(), 1);
     assert_eq!(sweep(3, later(60)).await.unwrap(), 0);
-    assert_eq!(stage.usage(&own(&alice())).await, (1, 7));
+    assert_eq!(stage.usage(&own(&alice())).await, (1, ROW_BYTES + 7));
     assert_eq!(stage.usage(&own(&bob())).await, (0, 0));
     assert_eq!(
         stage.usage(&own(&stranger())).await.0,

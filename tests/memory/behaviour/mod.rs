@@ -85,6 +85,7 @@ on_every_store! {
     quotas {
         a_user_keeps_as_many_entries_as_its_quota_and_no_more,
         bytes_count_with_those_of_versions_up_to_the_last_one,
+        an_entry_and_each_version_of_it_that_is_kept_count_with_their_rows,
         a_tenants_quota_counts_all_of_its_namespaces,
         who_is_above_a_quota_deletes_and_does_not_grow,
         a_quota_that_is_passed_within_a_write_undoes_all_of_it,

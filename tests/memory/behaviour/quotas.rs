@@ -57,31 +57,56 @@ pub(crate) async fn a_user_keeps_as_many_entries_as_its_quota_and_no_more(stage:
 }
 
 pub(crate) async fn bytes_count_with_those_of_versions_up_to_the_last_one(stage: &Stage) {
+    let two = 2 * ROW_BYTES + 12;
     let quotas = Quotas {
-        user_bytes: Some(12),
+        user_bytes: Some(two),
         versions: 2,
         ..OPEN
     };
     let to = alice().own();
-    let first = write(stage, &to, entry("0123456789+++"), &quotas).await;
-    assert_eq!(quota(first), ("bytes_per_user", 12));
+    let long = "+".repeat(ROW_BYTES as usize + 13);
+    let first = write(stage, &to, entry(&long), &quotas).await;
+    assert_eq!(quota(first), ("bytes_per_user", two));
     // The key counts as well.
     let change = create(Some("k"), Fields::new("0123"));
     write(stage, &to, change, &quotas).await.unwrap();
     let larger = write(stage, &to, put("k", "0123456", Expected::Anything), &quotas).await;
-    assert_eq!(quota(larger), ("bytes_per_user", 12));
+    assert_eq!(quota(larger), ("bytes_per_user", two));
     write(stage, &to, put("k", "012345", Expected::Anything), &quotas)
         .await
         .unwrap();
-    assert_eq!(stage.usage(&own(&alice())).await, (1, 12));
+    assert_eq!(stage.usage(&own(&alice())).await, (1, two));
     // The first version's five bytes leave as these come.
     write(stage, &to, put("k", "0123", Expected::Anything), &quotas)
         .await
         .unwrap();
-    assert_eq!(stage.usage(&own(&alice())).await, (1, 12));
-    write(stage, &to, entry("").clone(), &quotas).await.unwrap();
-    let one_more = write(stage, &to, entry("0"), &quotas).await;
-    assert_eq!(quota(one_more), ("bytes_per_user", 12));
+    assert_eq!(stage.usage(&own(&alice())).await, (1, two));
+    let one_more = write(stage, &to, entry(""), &quotas).await;
+    assert_eq!(quota(one_more), ("bytes_per_user", two));
+}
+
+pub(crate) async fn an_entry_and_each_version_of_it_that_is_kept_count_with_their_rows(
+    stage: &Stage,
+) {
+    let quotas = Quotas {
+        user_bytes: Some(3 * ROW_BYTES + 2),
+        versions: 2,
+        ..OPEN
+    };
+    let to = alice().own();
+    let used = || async { stage.usage(&own(&alice())).await };
+    let first = stage.make(&to, Fields::new("")).await;
+    assert_eq!(used().await, (1, ROW_BYTES), "what holds nothing");
+    for _ in 0..3 {
+        let change = replace(first.id, "1", Expected::Anything);
+        write(stage, &to, change, &quotas).await.unwrap();
+    }
+    assert_eq!(used().await, (1, 2 * ROW_BYTES + 2), "as many as are kept");
+    write(stage, &to, entry(""), &quotas).await.unwrap();
+    let one_more = write(stage, &to, entry(""), &quotas).await;
+    assert_eq!(quota(one_more).0, "bytes_per_user");
+    write(stage, &to, delete(first.id), &quotas).await.unwrap();
+    assert_eq!(used().await, (1, ROW_BYTES));
 }
 
 pub(crate) async fn a_tenants_quota_counts_all_of_its_namespaces(stage: &Stage) {
@@ -98,14 +123,14 @@ pub(crate) async fn a_tenants_quota_counts_all_of_its_namespaces(stage: &Stage) 
         assert_eq!(quota(more), ("entries_per_tenant", 3));
     }
     let bytes = Quotas {
-        tenant_bytes: Some(16),
+        tenant_bytes: Some(4 * ROW_BYTES + 16),
         ..OPEN
     };
     write(stage, &bob().own(), entry("x"), &bytes)
         .await
         .unwrap();
     let more = write(stage, &alice().shared().unwrap(), entry("y"), &bytes).await;
-    assert_eq!(quota(more), ("bytes_per_tenant", 16));
+    assert_eq!(quota(more), ("bytes_per_tenant", 4 * ROW_BYTES + 16));
     write(stage, &stranger().own(), entry("theirs"), &bytes)
         .await
         .unwrap();
@@ -118,18 +143,21 @@ pub(crate) async fn who_is_above_a_quota_deletes_and_does_not_grow(stage: &Stage
     let to = alice().own();
     let first = stage.make(&to, Fields::new("one")).await;
     let second = stage.make(&to, Fields::new("two")).await;
-    let quotas = Quotas {
+    let entries = Quotas {
         user_entries: Some(1),
-        user_bytes: Some(3),
         ..OPEN
     };
-    let more = write(stage, &to, entry(""), &quotas).await;
+    let more = write(stage, &to, entry(""), &entries).await;
     assert_eq!(quota(more), ("entries_per_user", 1));
+    let quotas = Quotas {
+        user_bytes: Some(ROW_BYTES + 3),
+        ..entries
+    };
     write(stage, &to, delete(first.id), &quotas).await.unwrap();
     let change = replace(second.id, "2", Expected::Anything);
     assert_eq!(
         quota(write(stage, &to, change, &quotas).await),
-        ("bytes_per_user", 3)
+        ("bytes_per_user", ROW_BYTES + 3)
     );
     write(stage, &to, delete(second.id), &quotas).await.unwrap();
     write(stage, &to, entry("1"), &quotas).await.unwrap();
@@ -149,7 +177,8 @@ pub(crate) async fn a_quota_that_is_passed_within_a_write_undoes_all_of_it(stage
     assert_eq!(stage.usage(&own(&alice())).await, (0, 0));
     let two = vec![entry("1"), entry("2")];
     stage.store.write(&to, two, &quotas, NOW).await.unwrap();
-    assert_eq!(stage.usage(&own(&alice())).await, (2, 2));
+    let used = stage.usage(&own(&alice())).await;
+    assert_eq!(used, (2, 2 * ROW_BYTES + 2));
 }
 
 pub(crate) async fn of_many_writers_at_once_as_many_pass_as_there_is_room(stage: &Stage) {

@@ -14,6 +14,8 @@ use fabric_gate::memory::{
     MemoryStore, Outcome, Page, Quotas, Reach, Scope, Scored, Writable, WriteErrorKind,
 };
 
+pub(crate) use fabric_gate::memory::ROW_BYTES;
+
 use crate::people::{NOW, caller};
 use crate::postgres_server::TestDatabase;
 use crate::reference::ReferenceStore;

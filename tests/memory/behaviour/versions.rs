@@ -62,7 +62,7 @@ pub(crate) async fn at_most_so_many_versions_are_kept_and_the_last_ones(stage: &
         each.collect::<Vec<_>>()
     };
     assert_eq!(kept().await, [6, 5, 4]);
-    assert_eq!(stage.usage(&of).await, (1, 3));
+    assert_eq!(stage.usage(&of).await, (1, 3 * ROW_BYTES + 3));
     let one = Quotas {
         versions: 1,
         ..OPEN
@@ -74,7 +74,7 @@ pub(crate) async fn at_most_so_many_versions_are_kept_and_the_last_ones(stage: &
         .await
         .unwrap();
     assert_eq!(kept().await, [7]);
-    assert_eq!(stage.usage(&of).await, (1, 1));
+    assert_eq!(stage.usage(&of).await, (1, ROW_BYTES + 1));
 }
 
 pub(crate) async fn versions_above_the_clearance_are_left_out(stage: &Stage) {

@@ -1,9 +1,10 @@
 //! Versions of the tables, and services of different versions on them.
 
-use fabric_gate::memory::MemoryStore;
 use fabric_gate::memory::postgres::{OpenError, PostgresUrl, SCHEMA_VERSION, migrate};
+use fabric_gate::memory::{Change, Expected, Fields, MemoryStore, ROW_BYTES, Scope};
 
-use super::{TABLES, alice_of, keep, store, texts};
+use super::{TABLES, alice_of, keep, quotas, store, texts};
+use crate::people::NOW;
 use crate::postgres_server::TestDatabase;
 
 #[tokio::test]
@@ -73,4 +74,39 @@ async fn a_service_of_the_version_before_works_on_with_the_next_tables() {
     let url: PostgresUrl = database.admin_url().parse().unwrap();
     let error = migrate(&url).await.unwrap_err();
     assert!(matches!(error, OpenError::Newer { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn rows_that_were_counted_by_another_rule_are_counted_off_as_they_were_counted() {
+    let database = TestDatabase::make().await;
+    let acme = alice_of("acme");
+    let store = store(&database).await;
+    let tea = keep(&store, &acme, "tea").await.unwrap();
+    let used = async || {
+        let of = acme.reach(Scope::User);
+        store.usage(&of).await.unwrap()[0].bytes
+    };
+    assert_eq!(used().await, ROW_BYTES + 3);
+    // As a service left it that counted texts alone.
+    let admin = database.superuser().await;
+    let before = "UPDATE fabric_memory.entries SET bytes = 3; \
+         UPDATE fabric_memory.counters SET bytes = 3 WHERE bytes > 0";
+    admin.batch_execute(before).await.unwrap();
+    assert_eq!(used().await, 3);
+    let write = async |change| {
+        let written = store.write(&acme.own(), vec![change], &quotas(), NOW).await;
+        written.unwrap();
+    };
+    let (id, expected) = (tea.id, Expected::Anything);
+    write(Change::Replace {
+        id,
+        fields: Fields::new("more tea"),
+        key: None,
+        expected: expected.clone(),
+    })
+    .await;
+    assert_eq!(used().await, 3 + ROW_BYTES + 8);
+    keep(&store, &acme, "cake").await.unwrap();
+    write(Change::Delete { id, expected }).await;
+    assert_eq!(used().await, ROW_BYTES + 4);
 }

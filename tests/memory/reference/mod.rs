@@ -79,7 +79,7 @@ impl Tenant {
         let rows: Vec<_> = rows.filter(|row| is_seen(&row.entry.fields)).collect();
         let versions = rows.iter().flat_map(|row| &row.versions);
         let versions = versions.filter(|version| is_seen(&version.fields));
-        let bytes = versions.map(|version| version.fields.bytes() + version.address.bytes());
+        let bytes = versions.map(|version| version.fields.bytes() + version.address.row_bytes());
         (rows.len() as u64, bytes.sum())
     }
 }
@@ -88,7 +88,7 @@ impl Row {
     fn bytes(&self) -> u64 {
         let versions = self.versions.iter();
         versions
-            .map(|version| version.fields.bytes() + version.address.bytes())
+            .map(|version| version.fields.bytes() + version.address.row_bytes())
             .sum()
     }
 }

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::Connection;
+
 use super::*;
-use crate::memory::{StoreErrorKind, WriteErrorKind};
+use crate::memory::{Expected, ROW_BYTES, StoreErrorKind, WriteErrorKind};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_tenants_at_once_are_served_by_few_handles() {
@@ -98,7 +100,8 @@ async fn of_writes_that_go_together_a_refused_one_takes_only_itself_back() {
     let alice = caller("acme", "alice");
     assert_eq!(world.contents(&alice).await, expected);
     let usage = world.store.usage(&alice.reach(Scope::User)).await.unwrap();
-    assert_eq!((usage[0].entries, usage[0].bytes), (150, 450));
+    let bytes = 150 * (ROW_BYTES + 3);
+    assert_eq!((usage[0].entries, usage[0].bytes), (150, bytes));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,4 +170,42 @@ async fn a_panic_in_a_write_is_the_end_of_that_write_only() {
     assert!(panics.is_err());
     world.remember(&alice, "cake").await;
     assert_eq!(world.contents(&alice).await, ["cake", "tea"]);
+}
+
+#[tokio::test]
+async fn rows_that_were_counted_by_another_rule_are_counted_off_as_they_were_counted() {
+    let world = World::new();
+    let alice = caller("acme", "alice");
+    let tea = world.remember(&alice, "tea").await;
+    let used = async |world: &World| {
+        let of = alice.reach(Scope::User);
+        world.store.usage(&of).await.unwrap()[0].bytes
+    };
+    assert_eq!(used(&world).await, ROW_BYTES + 3);
+    // As a service left it that counted texts alone.
+    let file = Connection::open(world.file("acme")).unwrap();
+    for table in ["entries", "tenant", "owners"] {
+        let sql = format!("UPDATE {table} SET bytes = 3 WHERE bytes > 0");
+        file.execute(&sql, []).unwrap();
+    }
+    drop(file);
+    let world = world.reopened().await;
+    assert_eq!(used(&world).await, 3);
+    let (to, quotas) = (alice.own(), quotas());
+    let write = async |change| {
+        let written = world.store.write(&to, vec![change], &quotas, NOW).await;
+        written.unwrap();
+    };
+    let (id, expected) = (tea.id, Expected::Anything);
+    write(Change::Replace {
+        id,
+        fields: Fields::new("more tea"),
+        key: None,
+        expected: expected.clone(),
+    })
+    .await;
+    assert_eq!(used(&world).await, 3 + ROW_BYTES + 8);
+    write(created(Fields::new("cake"))).await;
+    write(Change::Delete { id, expected }).await;
+    assert_eq!(used(&world).await, ROW_BYTES + 4);
 }
