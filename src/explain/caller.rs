@@ -38,6 +38,7 @@ impl DescribedCaller {
             scopes: names(&self.scopes)?,
             actors: Vec::new(),
             routes: None,
+            claims: None,
         })))
     }
 }

@@ -95,6 +95,7 @@ fn principal_of(key: &ApiKeySettings) -> Principal {
         token_id: Some(key.name.as_str().into()),
         expires_at: key.expires_at,
         routes: key.routes.clone(),
+        claims: None,
     }
 }
 

@@ -160,6 +160,7 @@ fn principal_of(entry: &ClientCertificateSettings) -> Principal {
         token_id: Some(entry.name.as_str().into()),
         expires_at: None,
         routes: None,
+        claims: None,
     }
 }
 

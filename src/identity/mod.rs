@@ -22,7 +22,7 @@ mod supposed;
 mod token_cache;
 pub mod webhook;
 
-pub use jwt::{TokenAuthenticator, VerifiedToken};
+pub use jwt::{ClaimValue, KeptClaims, TokenAuthenticator, VerifiedToken};
 pub use principal::{
     AuthMethod, Delegation, MAX_DELEGATION_DEPTH, MAX_USER_LENGTH, Principal, PrincipalKind,
     RoutePattern, UserId, UserIdError,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::KeptClaims;
 use super::settings::DevelopmentSettings;
 use crate::clock::Timestamp;
 use crate::tenant::TenantId;
@@ -155,6 +156,8 @@ pub struct Principal {
     pub(super) token_id: Option<Arc<str>>,
     pub(super) expires_at: Option<Timestamp>,
     pub(super) routes: Option<Arc<[RoutePattern]>>,
+    /// Claims that routes name; only a token has any.
+    pub(super) claims: Option<Arc<KeptClaims>>,
 }
 
 impl Principal {
@@ -171,6 +174,7 @@ impl Principal {
             token_id: None,
             expires_at: None,
             routes: None,
+            claims: None,
         }
     }
 
@@ -196,6 +200,7 @@ impl Principal {
             token_id: None,
             expires_at: None,
             routes: None,
+            claims: None,
         })
     }
 
@@ -242,6 +247,11 @@ impl Principal {
     /// When the credential ends; open streams end with it.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.expires_at
+    }
+
+    /// What its token says at the places that the policy's routes name.
+    pub fn claims(&self) -> Option<&KeptClaims> {
+        self.claims.as_deref()
     }
 
     /// Whether the caller has the role.
@@ -309,6 +319,7 @@ impl Principal {
             expires_at: None,
             routes: routes
                 .map(|patterns| patterns.iter().map(|it| RoutePattern::new(it)).collect()),
+            claims: None,
         }
     }
 }

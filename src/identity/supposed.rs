@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::KeptClaims;
 use super::principal::{AuthMethod, Delegation, Principal, PrincipalKind, RoutePattern, UserId};
 use crate::tenant::TenantId;
 
@@ -22,6 +23,8 @@ pub struct Supposed {
     pub actors: Vec<Arc<str>>,
     /// What its credential is confined to; `None` is nothing.
     pub routes: Option<Arc<[RoutePattern]>>,
+    /// What its token says at the places that routes name.
+    pub claims: Option<Arc<KeptClaims>>,
 }
 
 impl Principal {
@@ -42,6 +45,7 @@ impl Principal {
             token_id: None,
             expires_at: None,
             routes: described.routes,
+            claims: described.claims,
         }
     }
 }

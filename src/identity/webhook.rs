@@ -138,6 +138,7 @@ impl Webhook {
                 token_id: None,
                 expires_at: None,
                 routes: None,
+                claims: None,
             },
         })
     }

@@ -80,10 +80,12 @@ impl Authenticator {
     ) -> Self {
         let cache = Arc::new(TokenCache::new(DEFAULT_TOKEN_CAPACITY));
         // The digest keeps what the one has verified from the other; both last as long as the process.
+        let none = Arc::from([]);
         let authenticator = |issuers: &[IssuerSettings], digest: u8| {
             TokenAuthenticator::new(
                 issuers,
                 grammar,
+                &none,
                 [digest; 32],
                 registry,
                 Arc::clone(&cache),

@@ -205,6 +205,7 @@ impl Gate {
             target: &target,
             params: &params,
             body,
+            claims: principal.claims(),
         };
         let route = match rpc::among(route, siblings, &source)? {
             Some(route) => route,

@@ -10,6 +10,8 @@ use super::canonical::{CanonicalTarget, decode_segment};
 use super::identity_headers;
 use super::rewrite::FormBody;
 use crate::decision::{Denial, DenialCode};
+use crate::identity::settings::ClaimPath;
+use crate::identity::{ClaimValue, KeptClaims};
 use crate::inspect::json::{self, Limits, Scalar};
 use crate::inspect::query;
 use crate::policy::Extractor;
@@ -22,6 +24,8 @@ pub(super) struct Source<'call, 'params> {
     pub(super) params: &'params matchit::Params<'params, 'call>,
     /// The body, once it was read.
     pub(super) body: Option<&'call [u8]>,
+    /// What the caller's token says at the places that routes name.
+    pub(super) claims: Option<&'call KeptClaims>,
 }
 
 /// What stands where an extractor leads.
@@ -73,8 +77,9 @@ impl<'call> Source<'call, '_> {
                 .collect(),
             Extractor::Body(pointer) => self.in_json(pointer),
             Extractor::Form(name) => self.in_form(name),
-            // None is part of a request; the policy's compiler refuses them where it would have to be.
-            Extractor::Event(_) | Extractor::Message(_) | Extractor::Claim(_) => Ok(Vec::new()),
+            Extractor::Claim(path) => Ok(self.in_token(path)),
+            // Neither is part of a request; the policy's compiler refuses them where it would have to be.
+            Extractor::Event(_) | Extractor::Message(_) => Ok(Vec::new()),
         }
     }
 
@@ -99,6 +104,20 @@ impl<'call> Source<'call, '_> {
             .into_iter()
             .map(|value| Found::Text(Cow::Owned(value)))
             .collect())
+    }
+
+    /// Of a caller without a token there are none.
+    fn in_token(&self, path: &ClaimPath) -> Vec<Found<'call>> {
+        let Some(claims) = self.claims else {
+            return Vec::new();
+        };
+        let values = claims.at(path).iter();
+        values
+            .map(|value| match value {
+                ClaimValue::Text(text) => Found::Text(Cow::Borrowed(text)),
+                ClaimValue::Other => Found::Other,
+            })
+            .collect()
     }
 
     fn refuse_coded(&self) -> Result<(), Denial> {

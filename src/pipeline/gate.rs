@@ -384,6 +384,7 @@ impl GateParts {
         let tokens = TokenAuthenticator::new(
             &snapshot.issuers,
             &snapshot.tenancy.grammar,
+            &snapshot.claims(),
             *snapshot.revision.digest(),
             &self.keys,
             Arc::clone(&self.tokens),

@@ -56,11 +56,16 @@ impl CostPolicy {
         }
     }
 
+    /// Where a request says what it asks for, and on whose line it is spent.
+    pub fn places(&self) -> impl Iterator<Item = &Extractor> {
+        let places = [&self.model, &self.session, &self.agent];
+        places.into_iter().flatten()
+    }
+
     /// Whether the request body has to be read before the decision.
     pub fn reads_request_body(&self) -> bool {
-        let places = [&self.model, &self.session, &self.agent];
         let bounds = matches!(self.source, CostSource::Usage(_)) && self.charges();
-        bounds || places.into_iter().flatten().any(Extractor::reads_body)
+        bounds || self.places().any(Extractor::reads_body)
     }
 }
 

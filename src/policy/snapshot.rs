@@ -19,7 +19,8 @@ use crate::budget::models::ModelPolicy;
 use crate::budget::prices::PriceTable;
 use crate::identity::RoutePattern;
 use crate::identity::settings::{
-    ApiKeySettings, ClientCertificateSettings, DevelopmentSettings, IssuerSettings, WebhookSettings,
+    ApiKeySettings, ClaimPath, ClientCertificateSettings, DevelopmentSettings, IssuerSettings,
+    WebhookSettings,
 };
 use crate::identity::webhook::WebhookTarget;
 use crate::tenant::{TenantGrammar, TenantId};
@@ -160,6 +161,17 @@ impl PolicySnapshot {
         own.unwrap_or_default().over(self.defaults)
     }
 
+    /// The claims that routes name, each once: what is kept of a token beside who calls.
+    pub fn claims(&self) -> Arc<[ClaimPath]> {
+        let mut claims: Vec<ClaimPath> = Vec::new();
+        for claim in self.routes.iter().flat_map(|route| route.claims()) {
+            if !claims.contains(claim) {
+                claims.push(claim.clone());
+            }
+        }
+        claims.into()
+    }
+
     /// Whether some rule is about resources of MCP servers, by their URIs.
     pub fn judges_resource_uris(&self) -> bool {
         let uses = self.rules.iter().filter_map(|rule| rule.uses.as_ref());
@@ -235,7 +247,7 @@ pub enum Extractor {
     /// A place in the data of a server-sent event.
     Event(Vec<String>),
     /// A claim of the caller's token.
-    Claim(String),
+    Claim(ClaimPath),
     /// A place in each text message that a WebSocket client sends.
     Message(Vec<String>),
 }
@@ -348,6 +360,30 @@ impl RoutePolicy {
                 .chain(self.shared_memory_write.places())
                 .chain(ids)
                 .any(Extractor::reads_body)
+    }
+
+    /// The claims in which it looks for ids, tenants and models.
+    pub fn claims(&self) -> impl Iterator<Item = &ClaimPath> {
+        let ids = self.resources.iter().flat_map(|rule| &rule.ids);
+        let of_cost = self.cost.iter().flat_map(CostPolicy::places);
+        let places = ids.chain(&self.tenant_from).chain(of_cost);
+        places.filter_map(|place| match place {
+            Extractor::Claim(claim) => Some(claim),
+            Extractor::Path(_)
+            | Extractor::Query(_)
+            | Extractor::Header(_)
+            | Extractor::Body(_)
+            | Extractor::Form(_)
+            | Extractor::Event(_)
+            | Extractor::Message(_) => None,
+        })
+    }
+
+    /// Whether only a token can call it: it has an id of each request, and claims alone have that.
+    pub fn needs_claim(&self) -> bool {
+        let in_token = |place: &Extractor| matches!(place, Extractor::Claim(_));
+        let mut rules = self.resources.iter();
+        rules.any(|rule| !rule.optional && rule.ids.iter().all(in_token))
     }
 
     /// Whether requests of this route are known to ask for a model.

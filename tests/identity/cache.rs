@@ -1,5 +1,7 @@
 //! The cache of verified tokens: never more than verification would say.
 
+use fabric_gate::identity::settings::ClaimPath;
+use fabric_gate::identity::{ClaimValue, TokenAuthenticator};
 use serde_json::json;
 
 use crate::gate::{Gate, claims, claims_with, issuer};
@@ -84,4 +86,50 @@ async fn what_one_policy_verified_says_nothing_under_another() {
         same.cached(&token).is_some(),
         "the same policy finds it again"
     );
+}
+
+#[tokio::test]
+async fn a_policy_that_names_another_claim_takes_it_from_the_token_and_not_from_the_cache() {
+    let (gate, server, signer) = gate().await;
+    let token = signer.sign(&claims_with(
+        &json!({"team": "blue", "projects": ["p-1", 2]}),
+    ));
+    let (team, projects) = (claim("team"), claim("projects"));
+    assert_eq!(kept(&gate.tokens, &token, &team).await, None, "nobody asks");
+    let named = std::slice::from_ref(&team);
+    let next = gate.reload_keeping(named, &[issuer(&server)], 2);
+    assert!(next.cached(&token).is_none());
+    for turn in ["verified", "cached"] {
+        let said = kept(&next, &token, &team).await;
+        assert_eq!(said.as_deref(), Some("blue"), "{turn}");
+        let unasked = kept(&next, &token, &projects).await;
+        assert_eq!(unasked.as_deref(), Some(""), "{turn}");
+    }
+    let last = gate.reload_keeping(&[projects.clone(), team], &[issuer(&server)], 3);
+    for turn in ["verified", "cached"] {
+        let said = kept(&last, &token, &projects).await;
+        assert_eq!(said.as_deref(), Some("p-1|2"), "{turn}");
+    }
+}
+
+fn claim(name: &str) -> ClaimPath {
+    ClaimPath::Name(name.to_owned())
+}
+
+/// The values of a claim that are kept with a token's caller, joined.
+async fn kept(tokens: &TokenAuthenticator, token: &str, claim: &ClaimPath) -> Option<String> {
+    let verified = match tokens.cached(token) {
+        Some(cached) => cached,
+        None => tokens.verify(token).await.unwrap(),
+    };
+    let principal = verified.principal(&http::HeaderMap::new()).unwrap();
+    let values = principal
+        .claims()?
+        .at(claim)
+        .iter()
+        .map(|value| match value {
+            ClaimValue::Text(text) => text.to_string(),
+            ClaimValue::Other => "!".to_owned(),
+        });
+    Some(values.collect::<Vec<_>>().join("|"))
 }

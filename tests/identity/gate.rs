@@ -42,7 +42,7 @@ impl Gate {
         let runtime = tokio::runtime::Handle::current();
         let registry = KeySetRegistry::new(runtime, settings, shared.clone()).unwrap();
         let cache = Arc::new(TokenCache::new(1000));
-        let tokens = authenticator(issuers, [1; 32], &registry, &cache, &clock);
+        let tokens = authenticator(issuers, &[], [1; 32], &registry, &cache, &clock);
         Self {
             tokens,
             clock,
@@ -53,8 +53,19 @@ impl Gate {
 
     /// The next policy generation.
     pub(crate) fn reload(&self, issuers: &[IssuerSettings], revision: u8) -> TokenAuthenticator {
+        self.reload_keeping(&[], issuers, revision)
+    }
+
+    /// The next policy generation, whose routes name these claims.
+    pub(crate) fn reload_keeping(
+        &self,
+        claims: &[ClaimPath],
+        issuers: &[IssuerSettings],
+        revision: u8,
+    ) -> TokenAuthenticator {
         authenticator(
             issuers,
+            claims,
             [revision; 32],
             &self.registry,
             &self.cache,
@@ -115,14 +126,16 @@ impl Gate {
 
 fn authenticator(
     issuers: &[IssuerSettings],
+    claims: &[ClaimPath],
     revision: [u8; 32],
     registry: &Arc<KeySetRegistry>,
     cache: &Arc<TokenCache>,
     clock: &Arc<ManualClock>,
 ) -> TokenAuthenticator {
     let clock: SharedClock = clock.clone();
-    let grammar = TenantGrammar::default();
-    TokenAuthenticator::new(issuers, &grammar, revision, registry, cache.clone(), clock)
+    let (grammar, claims) = (TenantGrammar::default(), claims.into());
+    let cache = cache.clone();
+    TokenAuthenticator::new(issuers, &grammar, &claims, revision, registry, cache, clock)
 }
 
 /// Longest wait for anything that should come about: generous, for no test that passes waits for it.

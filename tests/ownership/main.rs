@@ -19,6 +19,7 @@ mod stage;
 
 mod absence;
 mod claimed;
+mod claims;
 mod crash;
 mod guarded;
 mod lists;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::gate_process::{GateBuilder, GateProcess};
 use crate::support::raw_client::{self, RawResponse};
-use crate::support::tokens::{SigningKey, claims};
+use crate::support::tokens::{Claims, SigningKey, claims};
 use crate::support::within;
 
 /// A running gate, and what signs its callers' tokens.
@@ -55,7 +55,12 @@ impl Stage {
 
     /// A caller with these roles.
     pub fn caller(&self, tenant: &str, user: &str, roles: &[&str]) -> Caller {
-        let token = self.key.sign(&claims(tenant, user, roles));
+        self.caller_by(&claims(tenant, user, roles))
+    }
+
+    /// A caller whose token says this.
+    pub fn caller_by(&self, claims: &Claims) -> Caller {
+        let token = self.key.sign(claims);
         Caller {
             authorization: format!("Bearer {token}"),
         }

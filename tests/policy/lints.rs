@@ -113,6 +113,34 @@ fn a_route_of_a_profile_is_told_of_where_the_profile_is_named() {
 }
 
 #[test]
+fn a_route_whose_id_is_in_a_claim_is_shut_to_whoever_has_no_token() {
+    let policies = |id: &str| {
+        let hash = "0f".repeat(32);
+        format!(
+            "[[tenants]]\nid = \"acme\"\n[[api_keys]]\nname = \"k\"\nsha256 = \"{hash}\"\ntenant = \
+             \"acme\"\nuser = \"k\"\n[[upstreams]]\nname = \"u\"\nurl = \"http://127.0.0.1:1\"\n\
+             [[routes]]\nname = \"r\"\nupstream = \"u\"\nmethods = [\"GET\"]\npath = \"/r\"\n\
+             resource = {{ kind = \"thing\", {id} }}\n"
+        )
+    };
+    let lints = |id: &str| -> Vec<_> {
+        let found = found(&policies(id));
+        found.into_iter().map(|(lint, _)| lint).collect()
+    };
+    assert_eq!(
+        lints("id = \"claim:thing\""),
+        ["credential-reaches-nothing", "route-without-credential"]
+    );
+    for open in [
+        "id = \"query:thing\"",
+        "id = [\"claim:thing\", \"query:thing\"]",
+        "id = \"claim:thing\", optional = true",
+    ] {
+        assert_eq!(lints(open), Vec::<&str>::new(), "{open}");
+    }
+}
+
+#[test]
 fn where_nobody_can_call_anything_that_is_told_once() {
     let route = |name: &str| {
         format!(

@@ -11,6 +11,7 @@
 mod alerts;
 mod broken;
 mod check_command;
+mod claims;
 mod conflicts;
 mod follow;
 mod limits;

@@ -10,8 +10,8 @@ use crate::decision::{Denial, DenialCode};
 use crate::identity::{Principal, PrincipalKind, RoutePattern, Supposed, UserId};
 use crate::inspect::mcp::{Subject, Use};
 use crate::policy::{
-    Glob, PolicySnapshot, RouteMatch, RoutePolicy, SharedMemoryWrite, authorize, authorize_models,
-    authorize_use, may_write_shared_memory, tenant_status,
+    Extractor, Glob, PolicySnapshot, RouteMatch, RoutePolicy, SharedMemoryWrite, authorize,
+    authorize_models, authorize_use, may_write_shared_memory, tenant_status,
 };
 use crate::tenant::TenantId;
 
@@ -113,6 +113,14 @@ impl<'policy> Judge<'policy> {
                 return denied(&denial);
             }
         }
+        if route.needs_claim() && !by_token {
+            return denied(&Denial::new(DenialCode::RequestRejected));
+        }
+        if by_token && is_about_claims(route) {
+            return After::Unknown(
+                "what it is about its token says, and no claims are in the record",
+            );
+        }
         let by_its_body = matches!(route.shared_memory_write, SharedMemoryWrite::Unless { .. });
         if by_its_body && may_write_shared_memory(self.snapshot, &principal).is_err() {
             return After::Unknown(
@@ -194,6 +202,7 @@ impl<'policy> Judge<'policy> {
             scopes: names(scopes),
             actors: Vec::new(),
             routes: None,
+            claims: None,
         };
         let (kind, name) = method.split_once(':').unwrap_or((method, ""));
         let snapshot = self.snapshot;
@@ -237,6 +246,13 @@ impl<'policy> Judge<'policy> {
 fn principal_is_token(record: &Recorded<'_>) -> bool {
     let method = record.auth_method.as_deref();
     method.is_some_and(|method| method.starts_with("jwt:"))
+}
+
+/// Whether claims name what its requests are about. A model that one names is in the record.
+fn is_about_claims(route: &RoutePolicy) -> bool {
+    let ids = route.resources.iter().flat_map(|rule| &rule.ids);
+    ids.chain(&route.tenant_from)
+        .any(|place| matches!(place, Extractor::Claim(_)))
 }
 
 fn denied(denial: &Denial) -> After {

@@ -11,7 +11,7 @@ use super::verified::VerifiedToken;
 use crate::clock::SharedClock;
 use crate::decision::{FailureCode, Refusal};
 use crate::identity::jwks::{KeySet, KeySetRegistry, LoadedKeys};
-use crate::identity::settings::{IssuerSettings, MachineSettings};
+use crate::identity::settings::{ClaimPath, IssuerSettings, MachineSettings};
 use crate::identity::token_cache::{CachedToken, TokenCache};
 use crate::tenant::TenantGrammar;
 
@@ -35,12 +35,15 @@ struct Issuer {
 impl TokenAuthenticator {
     /// The authenticator of one policy generation.
     ///
-    /// `revision_digest` is part of every cache key and has to cover `issuers` and `grammar`: a
-    /// token verified by one policy says nothing under another. Key sets that an earlier generation
+    /// Of a token's claims beside those that say who calls it keeps `claims`.
+    ///
+    /// `revision_digest` is part of every cache key and has to cover `issuers`, `grammar` and `claims`:
+    /// a token verified by one policy says nothing under another. Key sets that an earlier generation
     /// uses are shared with it, so a reload fetches only what is new.
     pub fn new(
         issuers: &[IssuerSettings],
         grammar: &TenantGrammar,
+        claims: &Arc<[ClaimPath]>,
         revision_digest: [u8; 32],
         registry: &Arc<KeySetRegistry>,
         cache: Arc<TokenCache>,
@@ -50,7 +53,7 @@ impl TokenAuthenticator {
             .iter()
             .map(|settings| Issuer {
                 machine: settings.machine.clone().map(Arc::new),
-                mapping: PrincipalMapping::new(settings, grammar.clone()),
+                mapping: PrincipalMapping::new(settings, grammar.clone(), Arc::clone(claims)),
                 keys: registry.key_set(&settings.keys),
                 settings: settings.clone(),
             })

@@ -98,8 +98,8 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
-        // Only times are read as numbers; past the range of i64 every one of them is out of bounds.
-        Ok(Json::Integer(i64::try_from(value).unwrap_or(i64::MAX)))
+        // As a number past 64 bits comes too: what is not exact here must not pass for a whole number.
+        Ok(i64::try_from(value).map_or(Json::Float(value as f64), Json::Integer))
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {

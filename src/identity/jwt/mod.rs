@@ -9,7 +9,8 @@
 //! 4. the algorithm and `typ` are on that issuer's lists;
 //! 5. the signature fits a key of that issuer's key set;
 //! 6. `claims`: times, lifetime, audience, subject, the RFC 9068 members;
-//! 7. the claims that say who calls become a [`Principal`](super::Principal).
+//! 7. the claims that say who calls become a [`Principal`](super::Principal), beside those that
+//!    routes name as places of ids (`kept`).
 //!
 //! Whatever is wrong with a token is a denial, `token_invalid` or `token_expired`; only missing keys
 //! of an issuer are a failure. A token that passed is remembered by
@@ -22,11 +23,13 @@ mod delegation;
 mod header;
 mod intern;
 mod json;
+mod kept;
 mod machine;
 mod principal;
 mod verified;
 
 pub use authenticator::TokenAuthenticator;
+pub use kept::{ClaimValue, KeptClaims};
 pub use verified::VerifiedToken;
 
 use crate::decision::{Denial, DenialCode, Refusal};

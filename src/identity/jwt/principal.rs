@@ -8,6 +8,7 @@ use super::claims::{Claims, Validity};
 use super::delegation::{actor, delegation_of};
 use super::intern::Interner;
 use super::json::{Json, Object};
+use super::kept::KeptClaims;
 use super::machine::is_machine;
 use crate::identity::settings::{ClaimPath, IssuerPrincipal, IssuerSettings};
 use crate::identity::{AuthMethod, Principal, PrincipalKind, UserId};
@@ -35,16 +36,23 @@ pub(super) struct PrincipalMapping {
     tenants: Interner<TenantId>,
     roles: Interner<Names>,
     scopes: Interner<Names>,
+    /// Claims that routes name.
+    asked: Arc<[ClaimPath]>,
 }
 
 impl PrincipalMapping {
-    pub(super) fn new(issuer: &IssuerSettings, grammar: TenantGrammar) -> Self {
+    pub(super) fn new(
+        issuer: &IssuerSettings,
+        grammar: TenantGrammar,
+        asked: Arc<[ClaimPath]>,
+    ) -> Self {
         Self {
             method: AuthMethod::jwt(&issuer.name),
             grammar,
             tenants: Interner::default(),
             roles: Interner::default(),
             scopes: Interner::default(),
+            asked,
         }
     }
 
@@ -107,6 +115,7 @@ impl PrincipalMapping {
             token_id: claims.token_id().and_then(recordable).map(Arc::from),
             expires_at: Some(validity.until),
             routes: None,
+            claims: KeptClaims::of(members, &self.asked),
         };
         Ok((principal, machine))
     }

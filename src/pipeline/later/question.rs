@@ -89,6 +89,7 @@ impl Gate {
             target: &parsed,
             params: &params,
             body: None,
+            claims: None,
         };
         let rewritten = rewrite(asked, &caller, &source).ok()?;
         let named = NamedResource {

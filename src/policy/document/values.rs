@@ -34,6 +34,8 @@ pub(crate) enum ValueError {
     Pointer,
     #[error("a claim is a name, or a JSON pointer beginning with `/`")]
     Claim,
+    #[error("`*` leads into no claim: of one that is an array every element counts")]
+    ClaimElements,
     #[error("`{0}` is not the name of a header")]
     Header(String),
     #[error(
@@ -225,8 +227,19 @@ pub(super) fn extractor(text: &str) -> Result<Extractor, ValueError> {
         "form" => Ok(Extractor::Form(rest.to_owned())),
         "event" => Ok(Extractor::Event(pointer(rest)?)),
         "message" => Ok(Extractor::Message(pointer(rest)?)),
-        "claim" => Ok(Extractor::Claim(rest.to_owned())),
+        "claim" => claimed(rest),
         _ => Err(unknown()),
+    }
+}
+
+/// A value of the caller's token.
+fn claimed(text: &str) -> Result<Extractor, ValueError> {
+    let path = claim(text)?;
+    match &path {
+        ClaimPath::Pointer(tokens) if tokens.iter().any(|token| token == "*") => {
+            Err(ValueError::ClaimElements)
+        }
+        ClaimPath::Name(_) | ClaimPath::Pointer(_) => Ok(Extractor::Claim(path)),
     }
 }
 

@@ -35,8 +35,11 @@ pub(super) enum Way<'s> {
 }
 
 impl Way<'_> {
-    /// Whether a route takes it.
+    /// Whether a route takes it. One that looks for an id in the caller's token takes nothing else.
     pub(super) fn is_taken_by(self, route: &RoutePolicy) -> bool {
+        if route.needs_claim() && !matches!(self, Self::Token) {
+            return false;
+        }
         let takes = |wanted: fn(&CredentialPlace) -> bool| route.credentials.iter().any(wanted);
         match self {
             Self::Token => {

@@ -2,7 +2,7 @@
 
 use super::super::routes::{EVERY_SECONDS, FOLLOW_SECONDS, MAX_EVERY_SECONDS, MAX_FOLLOW_SECONDS};
 use super::grammars::{
-    ANSWER_PLACE, NAME, REQUEST_PLACE, ROLE, SECRET, SOMETHING, STATE_PLACE, URL, USD,
+    ANSWER_PLACE, CALL_PLACE, NAME, ROLE, SECRET, SOMETHING, STATE_PLACE, URL, USD,
 };
 use super::prices::PRICE;
 use crate::keys::Value::{Flag, Integer, Text, Texts};
@@ -128,20 +128,20 @@ pub(super) static COST: Table = Table {
         .examples(&[Text("0.50")]),
         Key::new(
             "model",
-            Shape::Text(REQUEST_PLACE),
+            Shape::Text(CALL_PLACE),
             "Where the request names its model.",
         )
         .otherwise("`body:/model` with `usage`, none with the others")
         .examples(&[Text("body:/model"), Text("path:model")]),
         Key::new(
             "session",
-            Shape::Text(REQUEST_PLACE),
+            Shape::Text(CALL_PLACE),
             "Where the request names the session its cost adds up over.",
         )
         .otherwise("its first resource"),
         Key::new(
             "agent",
-            Shape::Text(REQUEST_PLACE),
+            Shape::Text(CALL_PLACE),
             "Where the request names the agent its cost adds up over.",
         )
         .otherwise("the outermost actor of its token"),

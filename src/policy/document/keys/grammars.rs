@@ -66,12 +66,26 @@ pub(super) const REQUEST_PLACE: Grammar = Grammar::matching(
     "form:id",
 ]);
 
-/// Where a request or a message on a socket has an id.
+/// Where a request or its caller's token has a value.
+pub(super) const CALL_PLACE: Grammar = Grammar::matching(
+    "place in the request, or claim",
+    r"^(?:(?:path|query|form):[\s\S]|header:[A-Za-z0-9!#$%&'*+.^_`|~-]+$|body:(?:/(?:[^~/]|~[01])*)+$|claim:(?:[^/]|(?:/(?:[^~/]|~[01])*)+$))",
+)
+.like(&[
+    "path:id",
+    "query:id",
+    "header:x-id",
+    "body:/id",
+    "form:id",
+    "claim:id",
+]);
+
+/// Where a request, its caller's token or a message on a socket has an id.
 pub(super) const ID_PLACE: Grammar = Grammar::matching(
     "place in the request",
-    r"^(?:(?:path|query|form):[\s\S]|header:[A-Za-z0-9!#$%&'*+.^_`|~-]+$|(?:body|message):(?:/(?:[^~/]|~[01])*)+$)",
+    r"^(?:(?:path|query|form):[\s\S]|header:[A-Za-z0-9!#$%&'*+.^_`|~-]+$|(?:body|message):(?:/(?:[^~/]|~[01])*)+$|claim:(?:[^/]|(?:/(?:[^~/]|~[01])*)+$))",
 )
-.like(&["path:id", "query:id", "body:/id", "message:/id"]);
+.like(&["path:id", "query:id", "body:/id", "message:/id", "claim:id"]);
 
 /// Where an answer has a value.
 pub(super) const ANSWER_PLACE: Grammar = Grammar::matching(

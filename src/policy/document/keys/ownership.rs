@@ -56,7 +56,8 @@ pub(super) static RESOURCE: Table = Table {
             "id",
             Shape::OneOrMore(&Shape::Text(ID_PLACE)),
             "Where they are. A list is read as a whole, `*` in a pointer is every element of an array, and \
-             every id that is found has to be the caller's. `message:` is for routes with `websocket`.",
+             every id that is found has to be the caller's. `claim:` is a claim of the caller's token (a name or \
+             a JSON pointer; of an array every element), `message:` is for routes with `websocket`.",
         )
         .required(),
         FORM,

@@ -5,8 +5,8 @@ use super::super::routes::{MAX_SECONDS, NOT_PUBLIC, STREAM_IDLE_SECONDS, TIMEOUT
 use super::super::tenants::MAX_BODY_BYTES;
 use super::costs::COST;
 use super::grammars::{
-    ANYTHING, BODY_PLACE, CREDENTIAL, FILLED_IN, MEDIA_TYPE, METHOD, NAME, REQUEST_PLACE, ROLE,
-    RPC_METHOD, SCOPE, TEMPLATE,
+    ANYTHING, BODY_PLACE, CALL_PLACE, CREDENTIAL, FILLED_IN, MEDIA_TYPE, METHOD, NAME,
+    REQUEST_PLACE, ROLE, RPC_METHOD, SCOPE, TEMPLATE,
 };
 use super::ownership::{CREATES, LIST, RESOURCE};
 use crate::keys::Value::{Flag, Integer, Text, Texts};
@@ -84,7 +84,7 @@ pub(super) static ROUTE: Table = Table {
         .otherwise("by method: `read`, `write` or `delete`"),
         Key::new(
             "tenant_from",
-            PLACES,
+            Shape::List(&Shape::Text(CALL_PLACE)),
             "Further places that name the tenant. They have to name the credential's (`tenant_mismatch`).",
         )
         .examples(&[Texts(&["path:tenant", "body:/tenantId"])]),

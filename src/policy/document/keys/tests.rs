@@ -280,18 +280,26 @@ proptest! {
                 prop_assert!(taken(&ANSWER_PLACE) && taken(&STATE_PLACE), "{text:?}");
             }
             Ok(crate::policy::Extractor::Header(_)) => {
-                let all = [&REQUEST_PLACE, &ID_PLACE, &ANSWER_PLACE, &TOTAL_PLACE];
+                let all = [
+                    &REQUEST_PLACE, &CALL_PLACE, &ID_PLACE, &ANSWER_PLACE, &TOTAL_PLACE,
+                ];
                 prop_assert!(all.into_iter().all(taken), "{text:?}");
             }
             Ok(crate::policy::Extractor::Body(_)) => {
                 let all = [
-                    &REQUEST_PLACE, &ID_PLACE, &ANSWER_PLACE, &STATE_PLACE, &TOTAL_PLACE,
+                    &REQUEST_PLACE, &CALL_PLACE, &ID_PLACE, &ANSWER_PLACE, &STATE_PLACE, &TOTAL_PLACE,
                     &BODY_PLACE, &ITEMS, &ITEM_PLACE,
                 ];
                 prop_assert!(all.into_iter().all(taken), "{text:?}");
             }
-            Ok(crate::policy::Extractor::Claim(_)) | Err(_) => {}
-            Ok(_) => prop_assert!(taken(&REQUEST_PLACE) && taken(&ID_PLACE), "{text:?}"),
+            Ok(crate::policy::Extractor::Claim(_)) => {
+                prop_assert!(taken(&CALL_PLACE) && taken(&ID_PLACE), "{text:?}");
+            }
+            Err(_) => {}
+            Ok(_) => {
+                let all = [&REQUEST_PLACE, &CALL_PLACE, &ID_PLACE];
+                prop_assert!(all.into_iter().all(taken), "{text:?}");
+            }
         }
     }
 }
@@ -310,6 +318,8 @@ fn a_pattern_refuses_what_is_plainly_something_else() {
         (&REQUEST_PLACE, "task_id"),
         (&REQUEST_PLACE, "body:id"),
         (&REQUEST_PLACE, "event:/id"),
+        (&REQUEST_PLACE, "claim:id"),
+        (&CALL_PLACE, "claim:/~2"),
         (&ANSWER_PLACE, "path:id"),
         (&BODY_PLACE, "header:x"),
         (&UPSTREAM_URL, "127.0.0.1:80"),

@@ -165,12 +165,16 @@ fn place(
     let place = extractor(table, table.text(key)?)?;
     match &place.value {
         Extractor::Path(name) => check_parameter(table, &place, name, path),
-        Extractor::Query(_) | Extractor::Header(_) | Extractor::Body(_) | Extractor::Form(_) => {}
-        Extractor::Event(_) | Extractor::Message(_) | Extractor::Claim(_) => {
+        Extractor::Query(_)
+        | Extractor::Header(_)
+        | Extractor::Body(_)
+        | Extractor::Form(_)
+        | Extractor::Claim(_) => {}
+        Extractor::Event(_) | Extractor::Message(_) => {
             table.report().add(
                 &place.place,
                 ProblemKind::BadValue,
-                "a request names it at `path:`, `query:`, `header:`, `body:` or `form:`",
+                "a request names it at `path:`, `query:`, `header:`, `body:`, `form:` or `claim:`",
             );
             return None;
         }

@@ -235,6 +235,14 @@ fn refuse_contradictions(fields: &Fields<'_>, entry: &RouteEntry) {
     if entry.websocket && !entry.methods.contains(&Method::GET) {
         refuse("a WebSocket handshake is a GET (RFC 6455 section 4.1)".to_owned());
     }
+    let token = |place: &CredentialPlace| {
+        matches!(place, CredentialPlace::Bearer | CredentialPlace::Query(_))
+    };
+    let mut ids = entry.ownership.resources.iter().flat_map(|rule| &rule.ids);
+    if !entry.credentials.iter().any(token) && ids.any(|place| matches!(place, Extractor::Claim(_)))
+    {
+        refuse("`claim:` leads into a token, and `credentials` takes none".to_owned());
+    }
     let mut ids = entry.ownership.resources.iter().flat_map(|rule| &rule.ids);
     if !entry.websocket && ids.any(|place| matches!(place, Extractor::Message(_))) {
         refuse("ids in `message:` are for routes with `websocket = true`".to_owned());
@@ -362,11 +370,12 @@ fn tenant_from(fields: &Fields<'_>, path: Option<&Located<Arc<str>>>) -> Vec<Ext
             Extractor::Query(_)
             | Extractor::Header(_)
             | Extractor::Body(_)
-            | Extractor::Form(_) => {}
-            Extractor::Event(_) | Extractor::Message(_) | Extractor::Claim(_) => fields.report().add(
+            | Extractor::Form(_)
+            | Extractor::Claim(_) => {}
+            Extractor::Event(_) | Extractor::Message(_) => fields.report().add(
                 &extractor.place,
                 ProblemKind::BadValue,
-                "a request declares a tenant at `path:`, `query:`, `header:`, `body:` or `form:`",
+                "a request declares a tenant at `path:`, `query:`, `header:`, `body:`, `form:` or `claim:`",
             ),
         }
     }

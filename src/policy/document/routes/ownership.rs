@@ -141,14 +141,16 @@ fn resource(table: &Fields<'_>, path: Option<&Located<Arc<str>>>) -> Option<Reso
             | Extractor::Header(_)
             | Extractor::Body(_)
             | Extractor::Form(_)
+            | Extractor::Claim(_)
             | Extractor::Message(_) => false,
-            Extractor::Event(_) | Extractor::Claim(_) => true,
+            Extractor::Event(_) => true,
         };
         if wrong {
             table.report().add(
                 &id.place,
                 ProblemKind::BadValue,
-                "an id of a request is at `path:`, `query:`, `header:`, `body:`, `form:` or `message:`",
+                "an id of a request is at `path:`, `query:`, `header:`, `body:`, `form:`, `claim:` or \
+                 `message:`",
             );
         }
     }
