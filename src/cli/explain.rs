@@ -51,6 +51,9 @@ pub(super) struct ExplainArguments {
     /// What kind of caller.
     #[arg(long, value_name = "KIND", value_parser = ["user", "machine"], requires = "tenant")]
     kind: Option<String>,
+    /// Claims of the caller's token that routes name as places of ids: a JSON object.
+    #[arg(long, value_name = "JSON", requires = "tenant")]
+    claims: Option<String>,
     /// A header field, `Name: value`; may be given several times.
     #[arg(long = "header", short = 'H', value_name = "FIELD")]
     headers: Vec<String>,
@@ -170,12 +173,17 @@ fn described(arguments: &ExplainArguments) -> Result<Described, CommandError> {
         described.header(name.trim(), value.trim());
     }
     if let (Some(tenant), Some(user)) = (&arguments.tenant, &arguments.user) {
+        let claims = arguments.claims.as_deref().map(serde_json::from_str);
+        let claims = claims
+            .transpose()
+            .map_err(|error| CommandError::unusable("`--claims`", &error))?;
         described.caller = Some(DescribedCaller {
             tenant: tenant.clone(),
             user: user.clone(),
             roles: arguments.roles.clone(),
             scopes: arguments.scopes.clone(),
             kind: arguments.kind.clone(),
+            claims: claims.unwrap_or_default(),
         });
     }
     let token = match &arguments.token_file {

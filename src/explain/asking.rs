@@ -5,13 +5,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::backend;
-use super::caller::tenant_from;
+use super::caller::{place, tenant_from};
 use super::described::{Described, DescribedError, Read};
 use super::explanation::{CeilingFacts, Explanation, PrincipalFacts, ResourceFacts, RouteFacts};
 use super::near::near;
 use super::steps::steps;
 use crate::budget::prices::Price;
 use crate::decision::{Denial, DenialCode, Refusal};
+use crate::identity::Principal;
 use crate::inspect::usage::Usage;
 use crate::pipeline::{Admission, Call, Gate, Inquiry, PeerFacts, Stage, Step, Trail};
 use crate::policy::{PolicySnapshot, RouteMatch};
@@ -276,11 +277,16 @@ fn not_asked(
     sources: Sources,
 ) -> Vec<String> {
     let mut open = Vec::new();
-    if trail
-        .principal()
-        .is_some_and(|it| it.method().as_str() == "supposed")
-    {
+    let supposed = |it: &&Arc<Principal>| it.method().as_str() == "supposed";
+    if let Some(caller) = trail.principal().filter(supposed) {
         open.push("the credential: the caller is taken as described".to_owned());
+        let claims = trail.route().into_iter().flat_map(|route| route.claims());
+        let unsaid =
+            claims.filter(|claim| caller.claims().is_none_or(|it| it.at(claim).is_empty()));
+        open.extend(unsaid.map(|claim| {
+            let claim = place(claim);
+            format!("the claim `{claim}` of its token: the description says none, so it has none")
+        }));
     }
     if !sources.owners && trail.route().is_some_and(|route| route.names_resources()) {
         open.push(

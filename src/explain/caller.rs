@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::described::{DescribedCaller, DescribedError};
 use crate::identity::settings::ClaimPath;
-use crate::identity::{Principal, PrincipalKind, Supposed, UserId};
+use crate::identity::{KeptClaims, Principal, PrincipalKind, Supposed, UserId};
 use crate::policy::PolicySnapshot;
 
 impl DescribedCaller {
@@ -30,6 +32,9 @@ impl DescribedCaller {
             Some("machine") => PrincipalKind::Machine,
             Some(other) => return Err(DescribedError::Kind(other.to_owned())),
         };
+        let claims = Value::Object(self.claims.clone()).to_string();
+        let claims = KeptClaims::described(&claims, &snapshot.claims())
+            .map_err(|error| DescribedError::Claims(error.to_string()))?;
         Ok(Arc::new(Principal::supposed(Supposed {
             tenant,
             user,
@@ -38,7 +43,7 @@ impl DescribedCaller {
             scopes: names(&self.scopes)?,
             actors: Vec::new(),
             routes: None,
-            claims: None,
+            claims,
         })))
     }
 }
@@ -83,7 +88,8 @@ pub(super) fn tenant_from(principal: &Principal, snapshot: &PolicySnapshot) -> S
     }
 }
 
-fn place(claim: &ClaimPath) -> String {
+/// A claim as policies write it.
+pub(super) fn place(claim: &ClaimPath) -> String {
     match claim {
         ClaimPath::Name(name) => name.clone(),
         ClaimPath::Pointer(tokens) => tokens.iter().map(|token| format!("/{token}")).collect(),

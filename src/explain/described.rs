@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::decision::{Denial, DenialCode};
 use crate::pipeline::framing;
@@ -54,6 +54,9 @@ pub struct DescribedCaller {
     /// `user` or `machine`; `user` where it is not said.
     #[serde(default)]
     pub kind: Option<String>,
+    /// Claims of its token beside those that say all this; routes can name them as places of ids.
+    #[serde(default)]
+    pub claims: Map<String, Value>,
 }
 
 /// What is described is no request.
@@ -81,6 +84,9 @@ pub enum DescribedError {
     /// Neither kind of caller.
     #[error("`{0}` is no kind of caller: `user` or `machine`")]
     Kind(String),
+    /// More than a token can hold.
+    #[error("these can be no claims of a token: {0}")]
+    Claims(String),
 }
 
 /// A head and a body, as the gate would have read them.

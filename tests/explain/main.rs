@@ -14,6 +14,7 @@
 mod support;
 
 mod cases;
+mod claims;
 mod commands;
 mod difference;
 mod marks;

@@ -153,6 +153,14 @@ async fn other_policies_are_told_by_what_they_would_change() {
     assert_eq!(shared["not_judged"][why], 2, "{shared:#}");
     assert_eq!(shared["permit_to_deny"], 0, "{shared:#}");
 
+    let claimed = document(&replayed(
+        "path = \"/things\"\n",
+        "path = \"/things\"\nresource = { kind = \"thing\", id = \"claim:thing\" }\n",
+    ));
+    let why = "what it is about its token says, and no claims are in the record";
+    assert_eq!(claimed["not_judged"][why], 2, "{claimed:#}");
+    assert_eq!(claimed["permit_to_deny"], 0, "{claimed:#}");
+
     let suspended = document(&replayed(
         "id = \"globex\"",
         "id = \"globex\"\nsuspended = true",

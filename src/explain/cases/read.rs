@@ -162,7 +162,18 @@ fn caller(fields: &Fields<'_>) -> DescribedCaller {
         roles: texts("roles"),
         scopes: texts("scopes"),
         kind: fields.choice("kind", &KINDS).map(str::to_owned),
+        claims: fields
+            .table("claims")
+            .map(|fields| claims(&fields))
+            .unwrap_or_default(),
     }
+}
+
+fn claims(fields: &Fields<'_>) -> Map<String, Value> {
+    let named = fields.named_values().into_iter();
+    named
+        .map(|(name, found)| (name.to_owned(), json(found.value)))
+        .collect()
 }
 
 fn request(fields: &Fields<'_>) -> Described {

@@ -332,16 +332,8 @@ impl<'a> Fields<'a> {
     /// The tables of a table whose keys are names that the writer chose, `None` where one is `false`.
     /// Every key is known then.
     pub(crate) fn named_tables(&self) -> Vec<(Located<&'a str>, Option<Fields<'a>>)> {
-        self.free.set(true);
         let mut tables = Vec::new();
-        for (name, value) in self.table {
-            let mut place = self.place.clone();
-            place.offset = value.span().start;
-            let name: &'a str = name.get_ref();
-            let found = Located {
-                value: value.get_ref(),
-                place,
-            };
+        for (name, found) in self.named_values() {
             match found.value {
                 DeValue::Table(table) => {
                     let inner = self.inner(name, table, &found.place);
@@ -356,22 +348,22 @@ impl<'a> Fields<'a> {
 
     /// The texts of a table whose keys are names that the writer chose. Every key is known then.
     pub(crate) fn named_texts(&self) -> Vec<(Located<&'a str>, Located<&'a str>)> {
+        let named = self.named_values().into_iter();
+        named
+            .filter_map(|(name, found)| Some((found.with(name), self.as_text(found)?)))
+            .collect()
+    }
+
+    /// The values of a table whose keys are names that the writer chose. Every key is known then.
+    pub(crate) fn named_values(&self) -> Vec<(&'a str, Located<&'a DeValue<'a>>)> {
         self.free.set(true);
-        let mut texts = Vec::new();
-        for (name, value) in self.table {
+        let named = self.table.iter().map(|(name, value)| {
             let mut place = self.place.clone();
             place.offset = value.span().start;
-            let name: &'a str = name.get_ref();
-            let found = Located {
-                value: value.get_ref(),
-                place,
-            };
-            let called = found.with(name);
-            if let Some(text) = self.as_text(found) {
-                texts.push((called, text));
-            }
-        }
-        texts
+            let value = value.get_ref();
+            (&**name.get_ref(), Located { value, place })
+        });
+        named.collect()
     }
 
     fn inner(&self, key: &str, table: &'a DeTable<'a>, place: &Place) -> Fields<'a> {

@@ -72,7 +72,25 @@ static CALLER: Table = Table {
             "What the credential stands for.",
         )
         .otherwise("`\"user\"`"),
+        Key::new(
+            "claims",
+            Shape::Table(&CLAIMS),
+            "Claims of its token beside these, where routes name some as places of ids.",
+        ),
     ],
+    ..Table::EMPTY
+};
+
+static CLAIMS: Table = Table {
+    name: "case.claims",
+    says: "Claims by name, as the token would have them.",
+    names: Some(Names {
+        name: Grammar {
+            what: "claim",
+            ..SOMETHING
+        },
+        value: &Shape::Anything,
+    }),
     ..Table::EMPTY
 };
 
