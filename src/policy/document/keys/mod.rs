@@ -30,7 +30,7 @@ pub static POLICY_FILE: File = File {
     says: "All `*.toml` files of the policy folder of Fabric Gate are one document: who calls, for whom, to what, \
            and what may be spent.\n\nA place in a request is `path:NAME` (a parameter of the route's path), `query:NAME`, \
            `header:NAME`, `form:NAME` (url-encoded or in parts) or `body:/json/pointer` (RFC 6901; `*` is every \
-           element of an array). An answer has `body:`, `header:` and `event:/json/pointer` (a server-sent event), a \
+           element of an array). What a claim of the caller's token says is at `claim:NAME`, or `claim:/json/pointer`. An answer has `body:`, `header:` and `event:/json/pointer` (a server-sent event), a \
            message on a socket `message:/json/pointer`.",
     root: &POLICY,
 };
