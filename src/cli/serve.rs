@@ -233,6 +233,7 @@ pub(super) fn ledger(config: &Config, clock: SharedClock) -> Result<Arc<Ledger>,
         sync: config.ledger.sync,
         crash_grace: config.ledger.crash_grace,
         retention: Duration::from_secs(u64::from(config.ledger.retention_days) * 86_400),
+        lines_per_tenant: config.ledger.lines_per_tenant,
         ..LedgerSettings::default()
     };
     open_ledger(&config.state.location.ledger(), settings, clock)

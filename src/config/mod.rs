@@ -144,6 +144,8 @@ pub struct Ledger {
     pub crash_grace: Duration,
     /// Days for which single charges are kept.
     pub retention_days: u32,
+    /// How many users, agents, routes and sessions of a tenant are told apart.
+    pub lines_per_tenant: usize,
 }
 
 impl StateLocation {

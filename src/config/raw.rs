@@ -146,6 +146,8 @@ pub(super) struct RawLedger {
     pub(super) crash_grace_seconds: u64,
     /// Days for which single charges are kept.
     pub(super) retention_days: u64,
+    /// How many users, agents, routes and sessions of a tenant are told apart.
+    pub(super) lines_per_tenant: u64,
 }
 
 impl Default for RawLedger {
@@ -154,6 +156,7 @@ impl Default for RawLedger {
             sync_milliseconds: 100,
             crash_grace_seconds: 30,
             retention_days: 400,
+            lines_per_tenant: 100_000,
         }
     }
 }

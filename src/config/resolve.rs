@@ -204,10 +204,13 @@ impl Resolver<'_> {
         let crash_grace = self.seconds(("ledger", "crash_grace_seconds"), grace, 0..=3_600);
         let days = raw.retention_days;
         let retention_days = self.number(("ledger", "retention_days"), days, 32..=36_500);
+        let lines = raw.lines_per_tenant;
+        let lines = self.number(("ledger", "lines_per_tenant"), lines, 100..=10_000_000);
         Some(Ledger {
             sync: Duration::from_millis(sync?),
             crash_grace: crash_grace?,
             retention_days: retention_days?,
+            lines_per_tenant: lines?,
         })
     }
 

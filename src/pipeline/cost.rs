@@ -11,7 +11,7 @@ use super::ownership::NamedResource;
 use super::spending::Spending;
 use super::trail::Trail;
 use crate::budget::estimate::{RequestBound, Unbounded, bound_of_request};
-use crate::budget::ledger::{Exhausted, Request};
+use crate::budget::ledger::{Exhausted, Full, Request};
 use crate::budget::prices::{self, Price};
 use crate::budget::{Reservation, ReserveError, Spender};
 use crate::clock::Timestamp;
@@ -62,7 +62,7 @@ impl Gate {
     /// its route costs nothing.
     ///
     /// # Errors
-    /// `budget_exceeded` where it does not fit, `price_unknown` where nothing bounds it,
+    /// `budget_exceeded` where it does not fit or its line finds no room, `price_unknown` where nothing bounds it,
     /// `request_rejected` for a body whose bound can't be read,
     /// `state_unavailable` where it can't be kept.
     pub(super) fn hold_cost(
@@ -145,6 +145,7 @@ impl Gate {
                 self.warnings().tell(warning);
                 Refusal::Denied(refused(&exhausted, status, Some(now)))
             }
+            ReserveError::Full(full) => Refusal::Denied(crowded(full, status)),
             ReserveError::Unavailable(unavailable) => unavailable.into(),
         })
     }
@@ -305,6 +306,18 @@ fn seconds(now: Timestamp, until: Timestamp) -> u32 {
         .max(1)
         .cast_unsigned();
     u32::try_from(micros.div_ceil(1_000_000)).unwrap_or(u32::MAX)
+}
+
+/// Says that what a request would spend could not be kept apart from what others of its tenant do.
+pub(super) fn crowded(full: Full, status: u16) -> Denial {
+    let detail = format!(
+        "the tenant has {} users, agents, routes and sessions that spent of late, and no more are kept apart: go on with one of them, or ask the operator for a higher `[ledger] lines_per_tenant`",
+        full.most
+    );
+    Denial {
+        status: Some(status),
+        ..Denial::because(DenialCode::BudgetExceeded, detail)
+    }
 }
 
 /// Says of a ceiling that a request does not fit under it.

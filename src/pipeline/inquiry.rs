@@ -7,13 +7,13 @@
 
 use std::sync::Arc;
 
-use super::cost::refused;
+use super::cost::{crowded, refused};
 use super::ownership::{NamedResource, owner};
 use super::trail::Trail;
 use super::{Gate, limits};
-use crate::budget::Spender;
 use crate::budget::ledger::{LineStanding, Request};
 use crate::budget::limits::{LimitPolicy, Standing};
+use crate::budget::{ReserveError, Spender};
 use crate::decision::{Failure, Refusal, StateUnavailable};
 use crate::identity::Principal;
 use crate::money::NanoUsd;
@@ -238,8 +238,13 @@ impl Gate {
                 ceilings,
             });
         }
-        let refusal = |exhausted| refused(&exhausted, exhausted_status, Some(self.now()));
-        fits.map_err(|exhausted| Refusal::Denied(refusal(exhausted)))
+        fits.map_err(|error| match error {
+            ReserveError::Exceeded(exhausted) => {
+                Refusal::Denied(refused(&exhausted, exhausted_status, Some(self.now())))
+            }
+            ReserveError::Full(full) => Refusal::Denied(crowded(full, exhausted_status)),
+            ReserveError::Unavailable(unavailable) => unavailable.into(),
+        })
     }
 }
 

@@ -191,7 +191,7 @@ impl Spending {
                 Err(refused(&exhausted, self.exhausted_status, None))
             }
             // What can't be written down counts in memory; the end settles it.
-            Err(ReserveError::Unavailable(_)) => Ok(()),
+            Err(ReserveError::Full(_) | ReserveError::Unavailable(_)) => Ok(()),
         }
     }
 

@@ -24,6 +24,7 @@ mod stage;
 mod boundary;
 mod concurrency;
 mod crash;
+mod crowds;
 mod during;
 mod evasion;
 mod failures;

@@ -25,7 +25,7 @@ fn passed(ledgers: &[Arc<Ledger>], scope: CeilingScope, room: &str) -> usize {
                     loop {
                         match reserve(ledger, "r", &ceilings, "1") {
                             Ok(held) => break Some(held),
-                            Err(ReserveError::Exceeded(_)) => break None,
+                            Err(ReserveError::Exceeded(_) | ReserveError::Full(_)) => break None,
                             Err(ReserveError::Unavailable(_)) => std::thread::yield_now(),
                         }
                     }
@@ -77,6 +77,7 @@ fn child_that_spends() {
                     break;
                 }
             }
+            Err(error @ ReserveError::Full(_)) => panic!("{error}"),
             Err(ReserveError::Unavailable(_)) => {}
         }
     }

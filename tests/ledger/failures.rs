@@ -18,7 +18,7 @@ fn refused(ledger: &Arc<Ledger>) -> Option<StateUnavailable> {
             None
         }
         Err(ReserveError::Unavailable(error)) => Some(error),
-        Err(ReserveError::Exceeded(exhausted)) => panic!("{exhausted}"),
+        Err(error @ (ReserveError::Exceeded(_) | ReserveError::Full(_))) => panic!("{error}"),
     }
 }
 

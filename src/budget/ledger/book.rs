@@ -128,6 +128,11 @@ impl Book {
             Record::Settle { id, cost, .. } => self.settle(id, cost)?,
             Record::Keep { id, kept } => self.keep(id, kept.into_owned())?,
             Record::Adjust(adjustment) => self.adjust(&adjustment)?,
+            Record::Forget {
+                tenant,
+                scope,
+                before,
+            } => self.lines.forget(&tenant, scope, before),
             Record::Reserve(_)
             | Record::Open(_)
             | Record::Line(_)
@@ -215,6 +220,7 @@ impl Book {
                     line.history.add(minute, i128::from(cost.nanos()));
                 }
             }
+            self.lines.forget_blank(place);
         }
         if let Some(kept) = open.kept {
             self.forget_kept(id, &kept.key);

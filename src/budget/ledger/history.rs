@@ -23,6 +23,18 @@ pub(super) struct Minute(pub(super) u32);
 impl Minute {
     /// Before all others.
     pub(super) const FIRST: Self = Self(0);
+    /// After all others.
+    pub(super) const LAST: Self = Self(u32::MAX);
+
+    /// So many minutes before.
+    pub(super) const fn less(self, minutes: u32) -> Self {
+        Self(self.0.saturating_sub(minutes))
+    }
+
+    /// The one after.
+    pub(super) const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
 
     /// The minute of a time; times before 1970 and after 10136 are in the first and the last.
     pub(super) fn of(time: Timestamp) -> Self {

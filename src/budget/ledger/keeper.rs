@@ -79,11 +79,33 @@ impl Pulse {
     }
 }
 
+/// The time, but never further from the start than time went by: a clock that is put a year ahead
+/// for a moment makes nothing old.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Steady {
+    opened: Timestamp,
+    since: Instant,
+}
+
+impl Steady {
+    pub(super) fn new(opened: Timestamp) -> Self {
+        Self {
+            opened,
+            since: Instant::now(),
+        }
+    }
+
+    /// A time, or the latest that it can be.
+    pub(super) fn at_most(&self, time: Timestamp) -> Timestamp {
+        let elapsed = i64::try_from(self.since.elapsed().as_secs()).unwrap_or(i64::MAX);
+        time.min(self.opened.plus_seconds(elapsed.saturating_add(1)))
+    }
+}
+
 /// What has to be remembered from one time to the next.
 #[derive(Debug)]
 pub(super) struct Keeper {
-    opened: Timestamp,
-    since: Instant,
+    steady: Steady,
     folded: Option<Instant>,
     looked: Option<Instant>,
     /// When the dead were first seen dead.
@@ -91,21 +113,13 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn new(opened: Timestamp) -> Self {
+    pub(super) fn new(steady: Steady) -> Self {
         Self {
-            opened,
-            since: Instant::now(),
+            steady,
             folded: None,
             looked: None,
             dead: BTreeMap::new(),
         }
-    }
-
-    /// Now, but never further from the start than time went by: a clock that is put a year ahead
-    /// for a moment makes nothing old.
-    fn steady(&self, now: Timestamp) -> Timestamp {
-        let elapsed = i64::try_from(self.since.elapsed().as_secs()).unwrap_or(i64::MAX);
-        now.min(self.opened.plus_seconds(elapsed.saturating_add(1)))
     }
 }
 
@@ -143,7 +157,7 @@ impl Ledger {
             self.recover(&mut keeper.dead);
         }
         if due(&mut keeper.folded, FOLD) {
-            let now = keeper.steady(self.clock.now());
+            let now = keeper.steady.at_most(self.clock.now());
             let old = Minute::of(now.plus_seconds(-OLD));
             for number in 0..SHARDS {
                 self.shard(number).book.lines.fold(old);

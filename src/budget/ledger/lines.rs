@@ -3,6 +3,7 @@
 //! They lie in one vector, named by their place in it, and are found through a table of those
 //! places. That is what makes a hundred thousand tenants fit: a line costs about a hundred bytes.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
@@ -36,12 +37,33 @@ pub(super) struct Line {
     pub(super) history: History,
 }
 
+impl Line {
+    /// Nothing stands on it: it is as if it were not there. A tenant's own line says that there is
+    /// such a tenant.
+    fn is_blank(&self) -> bool {
+        let stands = self.holds > 0 || self.history.last().is_some() || self.history.total() != 0;
+        !stands && self.scope != CeilingScope::Tenant
+    }
+
+    /// Nothing is reserved on it, and nothing was spent since a minute began.
+    pub(super) fn is_idle_since(&self, start: Minute) -> bool {
+        self.can_go() && self.history.last().is_none_or(|last| last < start)
+    }
+
+    /// A tenant's own line stays, and so does one under a ceiling without end.
+    fn can_go(&self) -> bool {
+        self.holds == 0 && !self.for_good && self.scope != CeilingScope::Tenant
+    }
+}
+
 /// All lines of a shard.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     slots: Vec<Option<Line>>,
     free: Vec<Place>,
     table: HashTable<Place>,
+    /// How many there are of each tenant.
+    counts: HashMap<TenantId, usize>,
     hasher: RandomState,
 }
 
@@ -100,6 +122,10 @@ impl Lines {
     /// Adds a line that is not there yet.
     pub(super) fn insert(&mut self, line: Line) -> Place {
         let hash = Self::hash(&self.hasher, &line.tenant, line.scope, &line.value);
+        match self.counts.get_mut(&line.tenant) {
+            Some(count) => *count += 1,
+            None => drop(self.counts.insert(line.tenant.clone(), 1)),
+        }
         let place = match self.free.pop() {
             Some(place) => place,
             None => {
@@ -143,28 +169,53 @@ impl Lines {
         self.slots.iter().flatten()
     }
 
-    /// Folds what is older than `horizon`, and forgets lines that nothing happened on since. A
-    /// tenant's own line stays, and so does one under a ceiling without end.
+    /// How many lines a tenant has.
+    pub(super) fn count(&self, tenant: &TenantId) -> usize {
+        self.counts.get(tenant).copied().unwrap_or(0)
+    }
+
+    /// Folds what is older than `horizon`, and forgets lines that nothing happened on since.
     pub(super) fn fold(&mut self, horizon: Minute) {
-        for (index, slot) in self.slots.iter_mut().enumerate() {
-            let Some(line) = slot else {
-                continue;
-            };
+        for line in self.slots.iter_mut().flatten() {
             line.history.fold(horizon);
-            let kept = line.holds > 0
-                || line.for_good
-                || line.scope == CeilingScope::Tenant
-                || line.history.last().is_some();
-            if kept {
-                continue;
-            }
+        }
+        self.remove_all(|line| line.can_go() && line.history.last().is_none());
+    }
+
+    /// Forgets the lines of a tenant in a scope that nothing happened on since a minute began.
+    pub(super) fn forget(&mut self, tenant: &TenantId, scope: CeilingScope, before: Minute) {
+        self.remove_all(|line| {
+            line.scope == scope && line.tenant == *tenant && line.is_idle_since(before)
+        });
+    }
+
+    /// Forgets a line on which nothing stands.
+    pub(super) fn forget_blank(&mut self, place: Place) {
+        if self.get(place).is_some_and(Line::is_blank) {
+            self.remove(place);
+        }
+    }
+
+    fn remove_all(&mut self, goes: impl Fn(&Line) -> bool) {
+        for index in 0..self.slots.len() {
             let place = Place(u32::try_from(index).unwrap_or(u32::MAX));
-            let hash = Self::hash(&self.hasher, &line.tenant, line.scope, &line.value);
-            if let Ok(entry) = self.table.find_entry(hash, |other| *other == place) {
-                entry.remove();
-                self.free.push(place);
-                *slot = None;
+            if self.get(place).is_some_and(&goes) {
+                self.remove(place);
             }
+        }
+    }
+
+    fn remove(&mut self, place: Place) {
+        let Some(line) = self.slots.get_mut(place.0 as usize).and_then(Option::take) else {
+            return;
+        };
+        let hash = Self::hash(&self.hasher, &line.tenant, line.scope, &line.value);
+        if let Ok(entry) = self.table.find_entry(hash, |other| *other == place) {
+            entry.remove();
+        }
+        self.free.push(place);
+        if let Some(count) = self.counts.get_mut(&line.tenant) {
+            *count = count.saturating_sub(1);
         }
     }
 }

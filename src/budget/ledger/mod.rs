@@ -17,7 +17,7 @@
 //! What is spent is kept for each value of each scope, whether or not a ceiling is on it: one that
 //! is added or changed by a reload applies to what is already spent. A charge counts from when its
 //! request came. Lines on which nothing happened for 33 days are forgotten, but for the tenant's own
-//! and those under a ceiling without end.
+//! and those under a ceiling without end. A tenant may have [`LedgerSettings::lines_per_tenant`].
 //!
 //! Nothing here waits for a disk. A thread makes what was appended outlive a loss of power every
 //! [`LedgerSettings::sync`]; while it can't, nothing more is reserved.
@@ -33,6 +33,7 @@ mod lines;
 mod memory;
 mod record;
 mod reservation;
+mod room;
 mod shard;
 mod starts;
 mod statement;
@@ -52,9 +53,11 @@ pub use journal::{Archive, Follow, Head, Journal, Processes, SyncTask, Synced};
 pub use keeper::Recovered;
 pub use memory::{Alone, MemoryJournal};
 pub use reservation::Reservation;
+pub use room::Full;
 pub use shard::Settled;
 
-use keeper::{Keeper, Pulse};
+use keeper::{Keeper, Pulse, Steady};
+use room::Room;
 use shard::{Ending, Shard};
 use statement::Statement;
 
@@ -79,6 +82,8 @@ pub struct LedgerSettings {
     pub retention: Duration,
     /// Bytes after which a shard's journal goes on in another file.
     pub generation_bytes: u64,
+    /// How many users, agents, routes and sessions of a tenant are told apart.
+    pub lines_per_tenant: usize,
 }
 
 impl Default for LedgerSettings {
@@ -88,6 +93,7 @@ impl Default for LedgerSettings {
             crash_grace: Duration::from_secs(30),
             retention: Duration::from_secs(400 * 86_400),
             generation_bytes: 16 << 20,
+            lines_per_tenant: 100_000,
         }
     }
 }
@@ -113,6 +119,9 @@ pub enum ReserveError {
     /// A ceiling has no room.
     #[error(transparent)]
     Exceeded(#[from] Exhausted),
+    /// The tenant has too many lines.
+    #[error(transparent)]
+    Full(#[from] Full),
     /// The ledger can't be used.
     #[error(transparent)]
     Unavailable(#[from] StateUnavailable),
@@ -158,9 +167,11 @@ impl Ledger {
         if journals.len() != SHARDS {
             return Err(StateUnavailable::Failed);
         }
+        let steady = Steady::new(clock.now());
         let mut shards = Vec::with_capacity(SHARDS);
         for journal in journals {
-            let mut shard = Shard::new(journal);
+            let room = Room::new(settings.lines_per_tenant, steady);
+            let mut shard = Shard::new(journal, room);
             shard.open()?;
             shards.push(Mutex::new(shard));
         }
@@ -168,7 +179,7 @@ impl Ledger {
             shards: shards.into(),
             process: processes.own(),
             processes,
-            keeper: Mutex::new(Keeper::new(clock.now())),
+            keeper: Mutex::new(Keeper::new(steady)),
             clock,
             settings,
             pulse: Pulse::new(),
@@ -243,7 +254,7 @@ impl Ledger {
     pub fn weigh(
         &self,
         request: &Request<'_>,
-    ) -> Result<(Vec<LineStanding>, Result<(), Exhausted>), StateUnavailable> {
+    ) -> Result<(Vec<LineStanding>, Result<(), ReserveError>), StateUnavailable> {
         self.ready()?;
         let mut shard = self.shard(shard_of(&request.spender.tenant));
         shard.step(|shard| Ok(shard.weigh(request)))

@@ -57,6 +57,12 @@ pub(super) enum Record<'a> {
     Keep { id: u64, kept: Cow<'a, Kept> },
     /// An operator books by hand.
     Adjust(Cow<'a, Adjustment>),
+    /// The lines of a tenant in a scope go on which nothing happened since a minute began.
+    Forget {
+        tenant: TenantId,
+        scope: CeilingScope,
+        before: Minute,
+    },
     /// At the head of a generation: a line,
     Line(WholeLine<'a>),
     /// a reservation that is open,
@@ -72,6 +78,7 @@ const GROW: u8 = b'G';
 const SETTLE: u8 = b'S';
 const KEEP: u8 = b'K';
 const ADJUST: u8 = b'J';
+const FORGET: u8 = b'F';
 const LINE: u8 = b'L';
 const OPEN: u8 = b'O';
 const ADJUSTED: u8 = b'A';
@@ -120,6 +127,16 @@ impl<'a> Record<'a> {
                 to.text(&adjustment.by);
                 to.text(&adjustment.reason);
                 to.text(&adjustment.id);
+            }
+            Self::Forget {
+                tenant,
+                scope,
+                before,
+            } => {
+                to.byte(FORGET);
+                to.text(tenant.as_str());
+                write_scope(to, *scope);
+                to.number(u64::from(before.0));
             }
             Self::Line(line) => write_line(to, line),
             Self::Adjusted { id } => {
@@ -171,6 +188,11 @@ impl<'a> Record<'a> {
                 reason: from.text()?.into(),
                 id: from.text()?.into(),
             })),
+            FORGET => Self::Forget {
+                tenant: read_tenant(&mut from)?,
+                scope: read_scope(&mut from)?,
+                before: read_minute(&mut from)?,
+            },
             LINE => Self::Line(read_line(&mut from)?),
             ADJUSTED => Self::Adjusted {
                 id: Cow::Borrowed(from.text()?),
@@ -246,8 +268,7 @@ fn read_line<'a>(from: &mut Reader<'a>) -> Result<WholeLine<'a>, Damage> {
     let count = from.number()?;
     let mut buckets = Vec::new();
     for _bucket in 0..count {
-        let minute = u32::try_from(from.number()?).map_err(|_| Damage)?;
-        buckets.push((Minute(minute), from.wide()?));
+        buckets.push((read_minute(from)?, from.wide()?));
     }
     let history = History::from_parts(folded, buckets.into_iter()).ok_or(Damage)?;
     Ok(WholeLine {
@@ -257,6 +278,11 @@ fn read_line<'a>(from: &mut Reader<'a>) -> Result<WholeLine<'a>, Damage> {
         for_good,
         history: Cow::Owned(history),
     })
+}
+
+fn read_minute(from: &mut Reader<'_>) -> Result<Minute, Damage> {
+    let minute = u32::try_from(from.number()?).map_err(|_| Damage)?;
+    Ok(Minute(minute))
 }
 
 fn read_tenant(from: &mut Reader<'_>) -> Result<TenantId, Damage> {
@@ -367,6 +393,11 @@ mod tests {
                 reason: (*text()).into(),
                 id: "x".into(),
             })),
+            Record::Forget {
+                tenant: "acme".parse().unwrap(),
+                scope: CeilingScope::Session,
+                before: Minute(number as u32),
+            },
             Record::Line(WholeLine {
                 tenant: "acme".parse().unwrap(),
                 scope: CeilingScope::Agent,

@@ -12,6 +12,7 @@ use super::codec::Damage;
 use super::history::Minute;
 use super::journal::{Follow, Journal};
 use super::record::{Opening, Record};
+use super::room::Room;
 use super::starts::Starts;
 use crate::budget::ceiling::{Ceiling, CeilingScope, Window};
 use crate::clock::Timestamp;
@@ -51,6 +52,7 @@ pub(super) struct Shard {
     pub(super) book: Book,
     journal: Box<dyn Journal>,
     starts: Starts,
+    room: Room,
     /// Ends that wait for the journal. Until they are written their money counts as reserved.
     waiting: Vec<Ending>,
     refused: Option<Instant>,
@@ -68,11 +70,12 @@ impl Follow for Book {
 }
 
 impl Shard {
-    pub(super) fn new(journal: Box<dyn Journal>) -> Self {
+    pub(super) fn new(journal: Box<dyn Journal>, room: Room) -> Self {
         Self {
             book: Book::default(),
             journal,
             starts: Starts::default(),
+            room,
             waiting: Vec::new(),
             refused: None,
             buffer: Vec::new(),
@@ -169,6 +172,18 @@ impl Shard {
         let more = i128::from(request.amount.nanos());
         let mut check = self.check(request.at);
         let left = check.fits(request.ceilings, place_of, more)?;
+        let missing = places.iter().filter(|place| place.is_none()).count();
+        let going = self
+            .room
+            .of(&self.book, &mut self.starts, request, missing)?;
+        for (scope, before) in going {
+            let tenant = request.spender.tenant.clone();
+            self.write(Record::Forget {
+                tenant,
+                scope,
+                before,
+            })?;
+        }
         let for_good = request
             .ceilings
             .iter()
@@ -191,14 +206,17 @@ impl Shard {
     pub(super) fn weigh(
         &mut self,
         request: &Request<'_>,
-    ) -> (Vec<super::LineStanding>, Result<(), super::Exhausted>) {
+    ) -> (Vec<super::LineStanding>, Result<(), ReserveError>) {
         let places = self.book.lines.places(request.spender);
         let place_of = |scope: CeilingScope| places.get(scope as usize).copied().flatten();
         let more = i128::from(request.amount.nanos());
         let mut check = self.check(request.at);
         let fits = check.fits(request.ceilings, place_of, more);
         let lines = check.standing_on(request.ceilings, request.spender, place_of);
-        (lines, fits.map(|_left| ()))
+        let missing = places.iter().filter(|place| place.is_none()).count();
+        let room = self.room.of(&self.book, &mut self.starts, request, missing);
+        let fits = fits.map_err(ReserveError::from);
+        (lines, fits.and(room.map(drop).map_err(ReserveError::from)))
     }
 
     /// Reserves more for a request under way; `force` counts it whether or not it fits.

@@ -93,6 +93,7 @@ impl Follow for Statement<'_> {
             }
             Record::Grow { .. }
             | Record::Keep { .. }
+            | Record::Forget { .. }
             | Record::Line(_)
             | Record::Adjusted { .. }
             | Record::Whole { .. } => {}

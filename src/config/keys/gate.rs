@@ -221,6 +221,12 @@ static LEDGER: Table = Table {
             "Days for which single charges are kept.",
         )
         .default(Integer(400)),
+        Key::new(
+            "lines_per_tenant",
+            Shape::Integer(100, 10_000_000),
+            "How many users, agents, routes and sessions of a tenant are told apart.",
+        )
+        .default(Integer(100_000)),
     ],
     ..Table::EMPTY
 };

@@ -2,6 +2,7 @@
 
 mod faults;
 mod reference;
+mod room;
 mod steps;
 
 use std::sync::Arc;
@@ -137,7 +138,7 @@ fn adjustment(id: &str, amount: i64, at: Timestamp) -> Adjustment {
 fn exhausted(outcome: Result<Reservation, ReserveError>) -> super::Exhausted {
     match outcome {
         Err(ReserveError::Exceeded(exhausted)) => exhausted,
-        Err(ReserveError::Unavailable(error)) => panic!("unavailable: {error}"),
+        Err(error @ (ReserveError::Full(_) | ReserveError::Unavailable(_))) => panic!("{error}"),
         Ok(reservation) => panic!("{} is reserved", reservation.amount()),
     }
 }

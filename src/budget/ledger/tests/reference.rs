@@ -9,17 +9,17 @@ use super::*;
 
 /// What the reference knows of a reservation.
 #[derive(Clone, Debug)]
-struct Event {
-    spender: Spender,
-    at: Timestamp,
-    amount: i128,
+pub(super) struct Event {
+    pub(super) spender: Spender,
+    pub(super) at: Timestamp,
+    pub(super) amount: i128,
 }
 
 /// Everything that is spent and everything that is reserved, added up again for each question.
 #[derive(Default)]
-struct Reference {
-    spent: Vec<Event>,
-    open: Vec<Event>,
+pub(super) struct Reference {
+    pub(super) spent: Vec<Event>,
+    pub(super) open: Vec<Event>,
 }
 
 impl Reference {
@@ -38,7 +38,13 @@ impl Reference {
         (spent.sum(), reserved.sum())
     }
 
-    fn fits(&self, ceilings: &[Ceiling], spender: &Spender, now: Timestamp, more: i128) -> bool {
+    pub(super) fn fits(
+        &self,
+        ceilings: &[Ceiling],
+        spender: &Spender,
+        now: Timestamp,
+        more: i128,
+    ) -> bool {
         ceilings.iter().all(|ceiling| {
             let (spent, reserved) = self.counted(ceiling, spender.value(ceiling.scope), now);
             spent + reserved + more <= i128::from(ceiling.limit.nanos())
