@@ -26,11 +26,6 @@ impl Minute {
     /// After all others.
     pub(super) const LAST: Self = Self(u32::MAX);
 
-    /// So many minutes before.
-    pub(super) const fn less(self, minutes: u32) -> Self {
-        Self(self.0.saturating_sub(minutes))
-    }
-
     /// The one after.
     pub(super) const fn next(self) -> Self {
         Self(self.0.saturating_add(1))

@@ -18,9 +18,9 @@ use super::starts::Starts;
 use crate::budget::ceiling::CeilingScope;
 use crate::tenant::TenantId;
 
-/// How long before a window begins what was spent is still kept: a request may wait for so long,
-/// and counts from when it came.
-const MARGIN_MINUTES: u32 = 60;
+/// For how many seconds a window that is over still counts: a request may wait for so long, and
+/// counts from when it came.
+const MARGIN: i64 = 3_600;
 /// For how long nobody looks again for lines that can go, after few were found: each look goes over
 /// all lines of the shard.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -105,12 +105,12 @@ impl Room {
 
     /// Before which minute what was spent counts under no ceiling, by scope.
     fn ends(&self, starts: &mut Starts, request: &Request<'_>) -> [Minute; SCOPES] {
-        let at = self.steady.at_most(request.at);
+        let at = self.steady.at_most(request.at).plus_seconds(-MARGIN);
         CeilingScope::ALL.map(|scope| {
             let ceilings = request.ceilings.iter();
             let ceilings = ceilings.filter(|ceiling| ceiling.scope == scope);
             let first = ceilings.map(|ceiling| starts.of(ceiling, at)).min();
-            first.map_or(Minute::LAST, |first| first.less(MARGIN_MINUTES))
+            first.unwrap_or(Minute::LAST)
         })
     }
 }

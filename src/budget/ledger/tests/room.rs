@@ -140,7 +140,7 @@ fn a_line_that_counts_under_a_ceiling_is_not_forgotten_for_another() {
         CeilingScope::Session,
         "its second dollar was its last"
     );
-    // After midnight nothing of it counts, but for what came before and waits since.
+    // After midnight it counts for what came before and waits since, and an hour later for nobody.
     world.clock.advance_seconds(12 * 3_600 + 1_800);
     let later = world.open();
     assert_eq!(lines(&later, "acme"), MOST, "as they were left");
@@ -157,7 +157,8 @@ fn a_clock_that_is_ahead_for_a_moment_makes_no_room() {
     let world = Journals::new(MOST);
     let ledger = world.open();
     let ceilings = [ceiling(CeilingScope::Session, "day", "1")];
-    world.flood(&ledger, MOST, &ceilings);
+    world.flood(&ledger, MOST - 4, &ceilings);
+    assert_eq!(lines(&ledger, "acme"), MOST);
     world.clock.advance_seconds(400 * 86_400);
     let refused = world.spend(&ledger, ["acme", "another"], &ceilings);
     assert_eq!(refused, Err(ReserveError::Full(Full { most: MOST })));
