@@ -18,7 +18,7 @@ use super::settings::Settings;
 use super::walk::walk;
 use crate::clock::Clock;
 
-/// How an export is written.
+/// How an export or a tail is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExportFormat {
     /// Lines of the log and a signed line about them.
@@ -27,6 +27,28 @@ pub enum ExportFormat {
     Csv,
     /// OCSF 1.3 events, one per line.
     Ocsf,
+}
+
+impl ExportFormat {
+    /// Writes what stands before the first record.
+    pub(super) fn begin(self, out: &mut impl Write) -> io::Result<()> {
+        match self {
+            Self::Csv => flat::write_csv_header(out),
+            Self::JsonLines | Self::Ocsf => Ok(()),
+        }
+    }
+
+    /// Writes a record, of which `line` is the log's own line without its break.
+    pub(super) fn record(self, line: &[u8], out: &mut impl Write) -> io::Result<()> {
+        match self {
+            Self::JsonLines => {
+                out.write_all(line)?;
+                out.write_all(b"\n")
+            }
+            Self::Csv => flat::write_csv(line, out),
+            Self::Ocsf => super::ocsf::write(line, out),
+        }
+    }
 }
 
 /// What was exported.
@@ -76,21 +98,12 @@ pub fn export(
     let mut digest = blake3::Hasher::new();
     let mut summary = ExportSummary::default();
     let mut ranges: Vec<(u32, u64, u64)> = Vec::new();
-    if format == ExportFormat::Csv {
-        flat::write_csv_header(out)?;
-    }
+    format.begin(out)?;
     walk(settings, &keys, filter.since, |position, line| {
         if !Facets::of(line).is_some_and(|facets| matcher.matches(&facets)) {
             return Ok(());
         }
-        match format {
-            ExportFormat::JsonLines => {
-                out.write_all(line)?;
-                out.write_all(b"\n")?;
-            }
-            ExportFormat::Csv => flat::write_csv(line, out)?,
-            ExportFormat::Ocsf => super::ocsf::write(line, out)?,
-        }
+        format.record(line, out)?;
         digest.update(line);
         digest.update(b"\n");
         summary.records += 1;

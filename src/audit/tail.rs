@@ -4,12 +4,14 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use super::export::ExportFormat;
 use super::files;
 use super::filter::{Facets, Filter, Matcher};
 use super::query::{QueryError, query};
 
 /// Writes the last `count` records that match, oldest first; then, as long as `more` answers true,
-/// what has come since it was asked before. `more` is the place to wait.
+/// what has come since it was asked before. `more` is the place to wait. As JSON Lines there is no
+/// signed line at the end: a tail has none.
 ///
 /// # Errors
 /// The log can't be read, or `out` not written.
@@ -17,6 +19,7 @@ pub fn tail(
     directory: &Path,
     filter: &Filter,
     count: usize,
+    format: ExportFormat,
     out: &mut impl Write,
     mut more: impl FnMut() -> bool,
 ) -> Result<(), QueryError> {
@@ -26,12 +29,14 @@ pub fn tail(
     };
     let mut ends = Ends::now(directory).map_err(io_error)?;
     let page = query(directory, filter, count, None)?;
+    format.begin(out).map_err(io_error)?;
     for record in page.records.iter().rev() {
-        writeln!(out, "{record}").map_err(io_error)?;
+        format.record(record.as_bytes(), out).map_err(io_error)?;
     }
     let matcher = Matcher::new(filter);
     while more() {
-        ends.copy_new(directory, &matcher, out).map_err(io_error)?;
+        ends.copy_new(directory, &matcher, format, out)
+            .map_err(io_error)?;
         out.flush().map_err(io_error)?;
     }
     Ok(())
@@ -54,6 +59,7 @@ impl Ends {
         &mut self,
         directory: &Path,
         matcher: &Matcher,
+        format: ExportFormat,
         out: &mut impl Write,
     ) -> io::Result<()> {
         for file in files::list(directory)?.into_values().flatten() {
@@ -68,7 +74,7 @@ impl Ends {
                 };
                 *end += line.len() as u64;
                 if Facets::of(record).is_some_and(|facets| matcher.matches(&facets)) {
-                    out.write_all(line)?;
+                    format.record(record, out)?;
                 }
             }
         }

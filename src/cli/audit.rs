@@ -83,8 +83,11 @@ Examples:
         /// End after them.
         #[arg(long)]
         no_follow: bool,
-        /// JSON Lines, which is what it prints at any rate.
-        #[arg(long)]
+        /// Format of the records.
+        #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Jsonl)]
+        format: Format,
+        /// The same as --format jsonl.
+        #[arg(long, conflicts_with = "format")]
         json: bool,
     },
 }
@@ -116,12 +119,22 @@ impl FilterArguments {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Format {
-    /// Lines of the log, and a signed line about them.
+    /// Lines of the log; after an export a signed line about them.
     Jsonl,
     /// A table.
     Csv,
     /// OCSF events.
     Ocsf,
+}
+
+impl From<Format> for ExportFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Jsonl => Self::JsonLines,
+            Format::Csv => Self::Csv,
+            Format::Ocsf => Self::Ocsf,
+        }
+    }
 }
 
 pub(super) fn run(arguments: &AuditArguments) -> Result<(), CommandError> {
@@ -134,14 +147,10 @@ pub(super) fn run(arguments: &AuditArguments) -> Result<(), CommandError> {
             json: _,
         } => {
             let settings = super::serve::audit_settings(&config.load()?)?;
-            let format = match format {
-                Format::Jsonl => ExportFormat::JsonLines,
-                Format::Csv => ExportFormat::Csv,
-                Format::Ocsf => ExportFormat::Ocsf,
-            };
             let progress = Progress::of_bytes("writing records", None).beside_results();
             let mut out = progress.counting(io::BufWriter::new(Output::lock()));
-            export(&settings, &SystemClock, &filter.parse()?, format, &mut out)
+            let filter = filter.parse()?;
+            export(&settings, &SystemClock, &filter, (*format).into(), &mut out)
                 .map_err(|error| CommandError::unusable("the export", &error))?;
             out.flush()
                 .map_err(|error| CommandError::unusable("the export", &error))
@@ -151,6 +160,7 @@ pub(super) fn run(arguments: &AuditArguments) -> Result<(), CommandError> {
             filter,
             lines,
             no_follow,
+            format,
             json: _,
         } => {
             let settings = super::serve::audit_settings(&config.load()?)?;
@@ -162,6 +172,7 @@ pub(super) fn run(arguments: &AuditArguments) -> Result<(), CommandError> {
                 &settings.directory,
                 &filter.parse()?,
                 *lines,
+                (*format).into(),
                 &mut Output::lock(),
                 more,
             )

@@ -126,6 +126,7 @@ fn tail_shows_the_last_records_and_follows() {
         &sample.settings.directory,
         &of_tenant("acme"),
         3,
+        ExportFormat::JsonLines,
         &mut out,
         || {
             rounds += 1;

@@ -117,6 +117,31 @@ async fn a_tail_shows_the_last_records_of_a_tenant() {
 }
 
 #[tokio::test]
+async fn a_tail_is_written_in_the_formats_of_an_export() {
+    let world = with_records().await;
+    let last = |format: &str| {
+        let asked = ["-n", "1", "--tenant", "acme", "--format", format];
+        let tail = ["audit", "tail", "--no-follow"];
+        lines(&world.gate.run(&[&tail[..], &asked].concat()))
+    };
+    let [record] = &last("jsonl")[..] else {
+        panic!("one record, and nothing about it");
+    };
+    let record: serde_json::Value = serde_json::from_str(record).unwrap();
+    let id = record["request_id"].as_str().unwrap();
+    let [header, row] = &last("csv")[..] else {
+        panic!("a header and a row");
+    };
+    assert!(header.starts_with("seq,kind,"), "{header}");
+    assert!(row.contains(id), "{row}");
+    let [event] = &last("ocsf")[..] else {
+        panic!("one event");
+    };
+    let event: serde_json::Value = serde_json::from_str(event).unwrap();
+    assert_eq!(event["api"]["request"]["uid"], id);
+}
+
+#[tokio::test]
 async fn a_filter_that_means_nothing_is_wrong_usage() {
     let world = with_records().await;
     for filter in [
