@@ -242,7 +242,10 @@ impl Webhook {
                     .collect(),
             }),
             WebhookScheme::GitHub => Some(Claim {
-                id: Some(identifier(only(headers, "x-github-delivery")?)?),
+                id: match headers.contains_key("x-github-delivery") {
+                    true => Some(identifier(only(headers, "x-github-delivery")?)?),
+                    false => None,
+                },
                 timestamp: None,
                 signatures: vec![hexadecimal(
                     only(headers, "x-hub-signature-256")?.strip_prefix("sha256=")?,
