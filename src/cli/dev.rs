@@ -172,7 +172,8 @@ fn put(claims: &mut serde_json::Value, path: &ClaimPath, value: serde_json::Valu
     Some(())
 }
 
-fn seconds(text: &str) -> Result<i64, String> {
+/// Seconds of a time like `90s`, `15m`, `8h` or `1d`.
+pub(super) fn seconds(text: &str) -> Result<i64, String> {
     let wrong = || format!("`{text}` is no time: write `90s`, `15m`, `8h` or `1d`");
     let unit = text.chars().next_back().ok_or_else(wrong)?;
     let number: i64 = text

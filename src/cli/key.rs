@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
+use super::dev::seconds;
 use super::{CommandError, ConfigArgument, output, say};
-use crate::clock::Timestamp;
+use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::identity::api_key::NewApiKey;
 use crate::identity::settings::ApiKeySettings;
 use crate::identity::{RoutePattern, UserId};
@@ -52,7 +53,7 @@ struct NewArguments {
     /// A route or prefix (`task.*`) it is confined to; may be given several times.
     #[arg(long = "route", value_name = "ROUTE")]
     routes: Vec<String>,
-    /// When it ends, RFC 3339: 2027-01-01T00:00:00Z.
+    /// When it ends: RFC 3339 (`2027-01-01T00:00:00Z`), a day (`2027-01-01`, UTC), or in how long (`12h`, `90d`).
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
     /// Print a JSON document.
@@ -79,10 +80,12 @@ pub(super) fn run(arguments: &KeyArguments) -> Result<(), CommandError> {
         .expires
         .as_ref()
         .map(|text| {
-            let time: jiff::Timestamp = text
-                .parse()
-                .map_err(|error| CommandError::unusable(format!("--expires `{text}`"), &error))?;
-            Ok::<_, CommandError>(Timestamp::from_micros(time.as_microsecond()))
+            end(text, SystemClock.now()).ok_or_else(|| {
+                CommandError::Unusable(format!(
+                    "--expires `{text}` is neither a time (`2027-01-01T00:00:00Z`), nor a day \
+                     (`2027-01-01`, UTC), nor in how long (`12h`, `90d`)"
+                ))
+            })
         })
         .transpose()?;
     let key = NewApiKey::generate().map_err(|error| CommandError::unusable("a new key", &error))?;
@@ -118,4 +121,34 @@ pub(super) fn run(arguments: &KeyArguments) -> Result<(), CommandError> {
         ));
     }
     Ok(())
+}
+
+/// When a key ends, as somebody writes it.
+fn end(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let at = |time: jiff::Timestamp| Timestamp::from_micros(time.as_microsecond());
+    let day = |text: &str| {
+        let day: jiff::civil::Date = text.parse().ok()?;
+        Some(at(day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp()))
+    };
+    let time = text.parse().ok().map(at);
+    time.or_else(|| day(text))
+        .or_else(|| Some(now.plus_seconds(seconds(text).ok()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_a_time_a_day_or_in_how_long() {
+        let now = Timestamp::from_seconds(1_800_000_000);
+        let at = |seconds| Some(Timestamp::from_seconds(seconds));
+        assert_eq!(end("2027-01-01T00:00:00Z", now), at(1_798_761_600));
+        assert_eq!(end("2027-01-01T01:00:00+01:00", now), at(1_798_761_600));
+        assert_eq!(end("2027-01-01", now), at(1_798_761_600));
+        assert_eq!(end("90d", now), at(1_807_776_000));
+        for wrong in ["", "soon", "90", "2027", "2027-13-01", "d"] {
+            assert_eq!(end(wrong, now), None, "{wrong}");
+        }
+    }
 }

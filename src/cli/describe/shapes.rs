@@ -81,7 +81,7 @@ pub const SHAPES: &[(&str, Shape)] = &[
     ),
     (
         "fabric-gate key new",
-        Shape::Document(r#"{ "key": "fg_…", "stanza": "[[api_keys]]\n…" }"#),
+        Shape::Document(r#"{ "key": "fabk_…", "stanza": "[[api_keys]]\n…" }"#),
     ),
     (
         "fabric-gate dev token",
