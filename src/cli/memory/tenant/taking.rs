@@ -1,7 +1,7 @@
 //! A tenant's export, read back in.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ Examples:
   fabric-memory import --tenant acme acme.jsonl
 
   # Move a tenant to another store
-  fabric-memory export --tenant acme | fabric-memory import --tenant acme --config new.toml -
+  fabric-memory export --tenant acme | fabric-memory import --tenant acme --config new.toml
 
 Lines go into the namespaces they were exported from, within the quotas. Exit code 1 and the lines
 that can't be taken if there are any; those before them are imported. With SQLite the service must
@@ -33,8 +33,8 @@ not be running.")]
 pub(in crate::cli::memory) struct ImportArguments {
     #[command(flatten)]
     which: TenantArguments,
-    /// A tenant's export, or a user's; `-` reads standard input.
-    file: PathBuf,
+    /// A tenant's export, or a user's; `-`, or none, reads standard input.
+    file: Option<PathBuf>,
     /// Judge every line and write none.
     #[arg(long)]
     dry_run: bool,
@@ -45,7 +45,7 @@ pub(in crate::cli::memory) struct ImportArguments {
 
 pub(in crate::cli::memory) fn import(arguments: &ImportArguments) -> Result<(), CommandError> {
     let (config, over) = arguments.which.resolve()?;
-    let source = Source::open(&arguments.file)?;
+    let source = Source::open(arguments.file.as_deref())?;
     let rules = ImportRules {
         foreign: false,
         dry_run: arguments.dry_run,
@@ -153,7 +153,12 @@ struct Source {
 }
 
 impl Source {
-    fn open(path: &Path) -> Result<Self, CommandError> {
+    fn open(path: Option<&Path>) -> Result<Self, CommandError> {
+        if path.is_none() && io::stdin().is_terminal() {
+            let text = "which file? `-` reads what is typed";
+            return Err(CommandError::Unusable(text.to_owned()));
+        }
+        let path = path.unwrap_or(Path::new("-"));
         if path == Path::new("-") {
             return Ok(Self {
                 reader: Box::new(BufReader::new(io::stdin())),
