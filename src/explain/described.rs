@@ -12,20 +12,75 @@ use crate::pipeline::framing;
 
 /// A request that is asked about. Members that are not known are ignored.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[serde(try_from = "Written")]
 pub struct Described {
     /// The method.
     pub method: String,
     /// Path and query.
     pub path: String,
     /// Fields by name; several of one name as a list.
-    #[serde(default)]
     pub headers: BTreeMap<String, OneOrMore>,
     /// The body: a text as it is, anything else as JSON.
-    #[serde(default)]
     pub body: Option<Value>,
     /// Who calls; the credential among the headers where nobody is named.
-    #[serde(default, rename = "as")]
     pub caller: Option<DescribedCaller>,
+}
+
+/// The same as it is written: who calls stands in `as`, or beside the method.
+#[derive(Deserialize)]
+struct Written {
+    method: String,
+    path: String,
+    #[serde(default)]
+    headers: BTreeMap<String, OneOrMore>,
+    #[serde(default)]
+    body: Option<Value>,
+    #[serde(default, rename = "as")]
+    caller: Option<DescribedCaller>,
+    #[serde(default)]
+    tenant: Option<String>,
+    #[serde(default)]
+    user: Option<String>,
+    #[serde(default)]
+    roles: Vec<String>,
+    #[serde(default)]
+    scopes: Vec<String>,
+    #[serde(default)]
+    kind: Option<String>,
+    #[serde(default)]
+    claims: Map<String, Value>,
+}
+
+impl TryFrom<Written> for Described {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        let beside = written.tenant.is_some()
+            || written.user.is_some()
+            || written.kind.is_some()
+            || !(written.roles.is_empty() && written.scopes.is_empty())
+            || !written.claims.is_empty();
+        let caller = match (written.caller, written.tenant, written.user) {
+            (caller, _, _) if !beside => caller,
+            (None, Some(tenant), Some(user)) => Some(DescribedCaller {
+                tenant,
+                user,
+                roles: written.roles,
+                scopes: written.scopes,
+                kind: written.kind,
+                claims: written.claims,
+            }),
+            (None, _, _) => return Err("a caller is a `tenant` and a `user`"),
+            (Some(_), _, _) => return Err("who calls stands in `as` or beside it, not in both"),
+        };
+        Ok(Self {
+            method: written.method,
+            path: written.path,
+            headers: written.headers,
+            body: written.body,
+            caller,
+        })
+    }
 }
 
 /// One value of a field, or several.
@@ -238,6 +293,27 @@ mod tests {
         assert_eq!(read.head.headers["host"], "gate.test");
         assert_eq!(read.head.headers.get_all("accept").iter().count(), 2);
         assert!(!read.head.headers.contains_key("authorization"));
+    }
+
+    #[test]
+    fn who_calls_stands_in_a_member_of_its_own_or_beside_the_method() {
+        let alice = json!({"tenant": "acme", "user": "alice", "roles": ["lead"]});
+        let mut beside = alice.clone();
+        beside["method"] = "GET".into();
+        beside["path"] = "/".into();
+        let inside = json!({"method": "GET", "path": "/", "as": alice});
+        for document in [&beside, &inside] {
+            let caller = described(document.clone()).caller.unwrap();
+            assert_eq!((&*caller.tenant, &*caller.user), ("acme", "alice"));
+            assert_eq!(caller.roles, ["lead"]);
+        }
+        let mut both = beside.clone();
+        both["as"] = inside["as"].clone();
+        let nobody = json!({"method": "GET", "path": "/", "roles": ["lead"]});
+        for document in [both, nobody] {
+            let error = serde_json::from_value::<Described>(document.clone());
+            assert!(error.is_err(), "{document}");
+        }
     }
 
     #[test]
