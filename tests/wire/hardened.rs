@@ -21,6 +21,23 @@ upstream = "backend"
 path = "/health"
 public = true
 health = true
+[[routes]]
+name = "known"
+upstream = "backend"
+path = "/healthz"
+public = true
+[[routes]]
+name = "closed"
+upstream = "backend"
+path = "/livez"
+public = true
+health = false
+[[routes]]
+name = "written"
+upstream = "backend"
+methods = ["GET", "POST"]
+path = "/readyz"
+public = true
 "#;
 
 /// Hardened gates: by either switch.
@@ -93,6 +110,21 @@ async fn a_public_route_asks_for_a_credential_and_the_header_and_a_health_page_f
             assert_eq!(user.as_deref(), Some("alice"), "{way:?}");
             let health = world.forwarded(way, &Call::get("/health")).await;
             assert_eq!(health.head.value("x-fabric-user"), None, "{way:?}");
+        }
+        world.end().await;
+    }
+}
+
+#[tokio::test]
+async fn the_usual_health_pages_need_not_be_called_so_and_can_be_closed() {
+    for mut world in hardened().await {
+        for way in WAYS {
+            world.forwarded(way, &Call::get("/healthz")).await;
+            // One that takes more than readings is no health page.
+            for page in ["/livez", "/readyz"] {
+                let call = Call::get(page);
+                world.refused(way, &call, 401, "credentials_missing").await;
+            }
         }
         world.end().await;
     }

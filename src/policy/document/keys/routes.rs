@@ -68,7 +68,9 @@ pub(super) static ROUTE: Table = Table {
             Shape::Flag,
             "A public route that stays public in hardened mode.",
         )
-        .default(Flag(false)),
+        .otherwise(
+            "`true` for a GET of `/health`, `/healthz`, `/live`, `/livez`, `/ready` or `/readyz`, else `false`",
+        ),
         Key::new(
             "credentials",
             Shape::Some(&Shape::Text(CREDENTIAL)),

@@ -38,6 +38,11 @@ pub(super) const STREAM_IDLE_SECONDS: u64 = 300;
 /// Longest wait that can be configured, in seconds: one day.
 pub(super) const MAX_SECONDS: u64 = 86_400;
 
+/// Paths of public pages that stay public in hardened mode when the file does not say.
+const HEALTH_PAGES: [&str; 6] = [
+    "/health", "/healthz", "/live", "/livez", "/ready", "/readyz",
+];
+
 /// Keys that mean nothing where no credential is asked.
 pub(super) const NOT_PUBLIC: [&str; 19] = [
     "roles",
@@ -145,7 +150,6 @@ pub(super) fn route(fields: &Fields<'_>) -> Option<RouteEntry> {
     fields.require("upstream");
     fields.require("path");
     let public = fields.flag("public", false);
-    let health = fields.flag("health", false);
     let websocket = fields.flag("websocket", false);
     let shared_memory_write = shared_memory_write(fields);
     let mcp = fields.flag("mcp", false);
@@ -153,6 +157,11 @@ pub(super) fn route(fields: &Fields<'_>) -> Option<RouteEntry> {
     let path_allows = path_allows(fields);
     let path = path(fields, path_allows);
     let methods = methods(fields, public);
+    let known = path
+        .as_ref()
+        .is_some_and(|path| HEALTH_PAGES.contains(&&*path.value));
+    let usual = public && known && methods == [Method::GET];
+    let health = fields.stated_flag("health").unwrap_or(usual);
     let action = fields.parsed("action", values::name);
     let action = action.map_or_else(|| action_of(&methods), |action| action.value);
     let timeout = fields.integer("timeout_seconds", 1..=MAX_SECONDS);
