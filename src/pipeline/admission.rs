@@ -42,6 +42,8 @@ pub struct Admission {
     pub(super) delivery: Option<VerifiedDelivery>,
     pub(super) resources: Vec<NamedResource>,
     pub(super) mcp: Option<McpAdmission>,
+    /// A success releases what the request names.
+    pub(super) deletes: bool,
     /// The backend may have heard of it.
     pub(super) sent: AtomicBool,
     /// What its answer says it began, where that is followed.
@@ -52,6 +54,11 @@ impl Admission {
     /// The route.
     pub fn route(&self) -> &Arc<RoutePolicy> {
         &self.route
+    }
+
+    /// Whether a success releases what the request names.
+    pub fn deletes(&self) -> bool {
+        self.deletes
     }
 
     /// The caller; `None` on public routes.

@@ -170,6 +170,7 @@ impl Gate {
                 delivery: None,
                 resources: Vec::new(),
                 mcp: None,
+                deletes: false,
                 sent: AtomicBool::new(false),
                 began: OnceLock::new(),
             })))
@@ -342,6 +343,7 @@ impl Gate {
             delivery: delivery.take().map(|(_, verified)| verified),
             resources,
             mcp,
+            deletes: route.releases(call.method),
             sent: AtomicBool::new(false),
             began: OnceLock::new(),
         });

@@ -49,7 +49,7 @@ impl Admission {
         let Some(principal) = self.principal.as_deref().filter(|_| status.is_success()) else {
             return Ok(());
         };
-        if self.route.deletes {
+        if self.deletes {
             for key in self.resources.iter().filter_map(|it| it.key.as_ref()) {
                 registry
                     .release(key, principal.tenant())

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use http::HeaderName;
+use http::{HeaderName, Method};
 
 use super::{Extractor, RoutePolicy};
 use crate::ownership::list::ListShape;
@@ -182,6 +182,12 @@ impl RoutePolicy {
     /// Whether the answer is held against more than its list.
     pub fn reads_more_than_a_list(&self) -> bool {
         !self.guard_tenant.is_empty() || !self.creates.is_empty() || self.deletes
+    }
+
+    /// Whether a success of a request by `method` releases its ids. A reading never does, and of
+    /// MCP's requests only the one that ends a session.
+    pub fn releases(&self, method: &Method) -> bool {
+        self.deletes && !method.is_safe() && (!self.mcp || *method == Method::DELETE)
     }
 
     /// Whether the request names resources.

@@ -132,7 +132,7 @@ fn look_later(gate: &Arc<Gate>, admission: &Arc<Admission>) -> Option<Look> {
 }
 
 fn look_after(pause: Duration, gate: &Arc<Gate>, admission: &Arc<Admission>) -> Option<Look> {
-    if !admission.route().names_resources() || admission.route().deletes {
+    if !admission.route().names_resources() || admission.deletes() {
         return None;
     }
     let (gate, admission) = (Arc::clone(gate), Arc::clone(admission));

@@ -119,7 +119,7 @@ impl Gate {
 
     /// Charges what is held for work about things that this request deleted: nobody will tell of it.
     pub(super) fn let_go_of_work(&self, trail: &Trail, admission: &Admission) {
-        let (Some(principal), true) = (admission.principal(), admission.route.deletes) else {
+        let (Some(principal), true) = (admission.principal(), admission.deletes) else {
             return;
         };
         let follows = |route: &Arc<RoutePolicy>| {

@@ -110,6 +110,7 @@ impl Gate {
             delivery: None,
             resources: vec![named],
             mcp: None,
+            deletes: false,
             sent: AtomicBool::new(false),
             began: OnceLock::new(),
             generation,

@@ -37,13 +37,6 @@ impl OwnershipKeys {
             unless_roles: Vec::new(),
         };
         if methods.contains(&Method::DELETE) {
-            if methods.len() > 1 {
-                fields.report().add(
-                    fields.place(),
-                    ProblemKind::Conflict,
-                    "DELETE ends an MCP session, so it is a route of its own",
-                );
-            }
             self.deletes = true;
         }
         if methods.contains(&Method::POST) {
