@@ -150,7 +150,7 @@ fn explanation(
             name: route.name.to_string(),
             upstream: route.upstream.name.to_string(),
             path: route.path.to_string(),
-            action: route.action.to_string(),
+            action: route.action_of(trail.method()).to_owned(),
         });
         told.roles_asked = route.roles.iter().map(ToString::to_string).collect();
         told.scopes_asked = route.scopes.iter().map(ToString::to_string).collect();

@@ -117,7 +117,7 @@ fn says_the_same(before: &Arc<RoutePolicy>, at_present: &Arc<RoutePolicy>) -> bo
     }
     let likened = RoutePolicy {
         name: Arc::clone(&before.name),
-        action: Arc::clone(&before.action),
+        action: before.action.clone(),
         roles: before.roles.clone(),
         scopes: before.scopes.clone(),
         shared_memory_write: before.shared_memory_write.clone(),

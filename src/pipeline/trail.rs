@@ -435,7 +435,7 @@ impl Trail {
                 None => RecordedPath::Unrouted(&self.target),
             },
             route: route.map(|route| &*route.name),
-            action: route.map(|route| &*route.action),
+            action: route.map(|route| route.action_of(&self.method)),
             resource: self.resource.as_ref().map(|named| RecordedResource {
                 kind: &named.kind,
                 id: &named.text,

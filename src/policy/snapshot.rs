@@ -342,11 +342,22 @@ pub struct RoutePolicy {
     pub line: Option<LinePolicy>,
     /// How what its requests cost is known; `None` is that they cost nothing.
     pub cost: Option<CostPolicy>,
-    /// What audit records call it: `read`, `write`, `delete`.
-    pub action: Arc<str>,
+    /// What audit records call it, where the policy says so.
+    pub action: Option<Arc<str>>,
 }
 
 impl RoutePolicy {
+    /// What audit records call a request by `method`: the policy's word for it, else `read`,
+    /// `write` or `delete`.
+    pub fn action_of(&self, method: &Method) -> &str {
+        match &self.action {
+            Some(action) => action,
+            None if method.is_safe() => "read",
+            None if *method == Method::DELETE => "delete",
+            None => "write",
+        }
+    }
+
     /// Whether the request body has to be read before the decision.
     pub fn needs_request_body(&self) -> bool {
         let ids = self.resources.iter().flat_map(|rule| &rule.ids);

@@ -153,17 +153,48 @@ fn a_route_is_read_with_its_defaults() {
     );
     assert_eq!(read.timeout, Duration::from_secs(60));
     assert_eq!(read.stream_idle, Duration::from_secs(300));
-    assert_eq!((&*read.action, read.body_bytes), ("read", None));
+    assert_eq!(
+        (read.action_of(&Method::GET), read.body_bytes),
+        ("read", None)
+    );
     let run = route("task.run");
     assert!(run.path_allows.encoded_slash && run.path_allows.semicolon);
     assert!(!run.path_allows.double_slash);
-    assert_eq!((&*run.action, run.body_bytes), ("write", Some(4096)));
-    assert_eq!(&*route("session.delete").action, "delete");
-    assert_eq!(&*route("memory.write").action, "remember");
+    assert_eq!(
+        (run.action_of(&Method::POST), run.body_bytes),
+        ("write", Some(4096))
+    );
+    assert_eq!(run.action_of(&Method::GET), "read");
+    assert_eq!(route("session.delete").action_of(&Method::DELETE), "delete");
+    assert_eq!(route("memory.write").action_of(&Method::POST), "remember");
     let health = route("health");
     assert!(health.public && health.health);
     assert_eq!(health.methods, [Method::GET]);
     assert_eq!(run.upstream.name, snapshot.upstreams[1].name);
+}
+
+#[test]
+fn a_route_of_several_methods_releases_by_none_that_reads_and_mcp_by_delete_alone() {
+    let route = |methods: &str, keys: &str| {
+        let text = format!(
+            "[tenancy]\nunknown = \"provision\"\n[[upstreams]]\nname = \"u\"\n\
+             url = \"http://127.0.0.1:1\"\n[[routes]]\nname = \"r\"\nupstream = \"u\"\n\
+             methods = [{methods}]\npath = \"/a/{{id}}\"\n{keys}\n"
+        );
+        compiled(&text).unwrap().routes.remove(0)
+    };
+    let releasing = |methods: &str, keys: &str| {
+        let route = route(methods, keys);
+        let asked = [Method::GET, Method::HEAD, Method::POST, Method::DELETE];
+        asked.map(|method| route.releases(&method))
+    };
+    let owned = "resource = { kind = \"a\", id = \"path:id\" }";
+    let deletes = format!("{owned}\ndeletes = true");
+    let all = "\"GET\", \"POST\", \"DELETE\"";
+    assert_eq!(releasing(all, &deletes), [false, false, true, true]);
+    assert_eq!(releasing(all, owned), [false; 4]);
+    assert_eq!(releasing(all, "mcp = true"), [false, false, false, true]);
+    assert_eq!(releasing("\"GET\", \"POST\"", "mcp = true"), [false; 4]);
 }
 
 #[test]

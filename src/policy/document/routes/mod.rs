@@ -92,7 +92,7 @@ pub(in crate::policy) struct RouteEntry {
     body_bytes: Option<u64>,
     line: Option<LinePolicy>,
     pub(in crate::policy) cost: Option<CostPolicy>,
-    action: Arc<str>,
+    action: Option<Arc<str>>,
 }
 
 impl RouteEntry {
@@ -140,7 +140,7 @@ impl RouteEntry {
             body_bytes: self.body_bytes,
             line: self.line,
             cost: self.cost.clone(),
-            action: Arc::clone(&self.action),
+            action: self.action.clone(),
         }
     }
 }
@@ -163,7 +163,6 @@ pub(super) fn route(fields: &Fields<'_>) -> Option<RouteEntry> {
     let usual = public && known && methods == [Method::GET];
     let health = fields.stated_flag("health").unwrap_or(usual);
     let action = fields.parsed("action", values::name);
-    let action = action.map_or_else(|| action_of(&methods), |action| action.value);
     let timeout = fields.integer("timeout_seconds", 1..=MAX_SECONDS);
     let stream_idle = fields.integer("stream_idle_seconds", 1..=MAX_SECONDS);
     let ownership = ownership::ownership(fields, path.as_ref(), &methods);
@@ -199,7 +198,7 @@ pub(super) fn route(fields: &Fields<'_>) -> Option<RouteEntry> {
         path_allows,
         timeout: Duration::from_secs(timeout.unwrap_or(TIMEOUT_SECONDS)),
         stream_idle: Duration::from_secs(stream_idle.unwrap_or(STREAM_IDLE_SECONDS)),
-        action,
+        action: action.map(|action| action.value),
     };
     refuse_contradictions(fields, &entry);
     Some(entry)
@@ -280,17 +279,6 @@ fn methods(fields: &Fields<'_>, public: bool) -> Vec<Method> {
         }
     }
     methods
-}
-
-fn action_of(methods: &[Method]) -> Arc<str> {
-    let reads = |method: &Method| method.is_safe();
-    if methods.iter().all(reads) {
-        "read".into()
-    } else if methods.iter().all(|method| *method == Method::DELETE) {
-        "delete".into()
-    } else {
-        "write".into()
-    }
 }
 
 /// The path template. Its fixed text has to be in the form in which requests are matched, or the
