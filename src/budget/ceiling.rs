@@ -64,7 +64,7 @@ pub enum Window {
 }
 
 impl fmt::Display for Window {
-    /// As in files: `month`, `rolling:24h`.
+    /// As in files: `month`, `rolling:24h`, and in days from two on.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = match self {
             Self::Hour => "hour",
@@ -75,7 +75,9 @@ impl fmt::Display for Window {
             Self::Rolling(length) => {
                 let seconds = length.as_secs();
                 return match (seconds % 86_400, seconds % 3_600, seconds % 60) {
-                    (0, _, _) => write!(formatter, "rolling:{}d", seconds / 86_400),
+                    (0, _, _) if seconds > 86_400 => {
+                        write!(formatter, "rolling:{}d", seconds / 86_400)
+                    }
                     (_, 0, _) => write!(formatter, "rolling:{}h", seconds / 3_600),
                     (_, _, 0) => write!(formatter, "rolling:{}m", seconds / 60),
                     (_, _, _) => write!(formatter, "rolling:{seconds}s"),

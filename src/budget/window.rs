@@ -341,10 +341,14 @@ mod tests {
                 window.to_string().parse().unwrap()
             );
         }
-        assert_eq!(
-            "rolling:24h".parse::<Window>().unwrap().to_string(),
-            "rolling:1d"
-        );
+        for (text, said) in [
+            ("rolling:24h", "rolling:24h"),
+            ("rolling:1d", "rolling:24h"),
+            ("rolling:168h", "rolling:7d"),
+            ("rolling:60m", "rolling:1h"),
+        ] {
+            assert_eq!(text.parse::<Window>().unwrap().to_string(), said);
+        }
         for (text, error) in [
             ("year", WindowError::Word),
             ("Month", WindowError::Word),
