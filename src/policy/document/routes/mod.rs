@@ -430,18 +430,6 @@ mod tests {
     }
 
     #[test]
-    fn an_action_follows_from_the_methods() {
-        let action = |methods: &[Method]| action_of(methods).to_string();
-        assert_eq!(
-            action(&[Method::GET, Method::HEAD, Method::OPTIONS]),
-            "read"
-        );
-        assert_eq!(action(&[Method::DELETE]), "delete");
-        assert_eq!(action(&[Method::GET, Method::DELETE]), "write");
-        assert_eq!(action(&[Method::POST]), "write");
-    }
-
-    #[test]
     fn a_template_outside_the_canonical_form_can_match_nothing() {
         let strict = PathAllowances::default();
         for template in ["/a?b", "/a b", "/a/../b", "/a//b", "/a;v=1", "/a#b", "/ü"] {
