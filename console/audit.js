@@ -1,10 +1,11 @@
 // Audit records as they come, with filters; the newest first.
 
-import { get, query } from "./api.js";
+import { Refused, brokenOff, get, query } from "./api.js";
 import { byId, cells, el, keyed, say } from "./dom.js";
-import { clock, count, roughly } from "./format.js";
+import { clock, count, roughly, usd, when } from "./format.js";
 import { closeRecord, openRecord, shownRecord } from "./record.js";
 import { follow } from "./tail.js";
+import { from, noTrouble, reason, trouble } from "./trouble.js";
 
 /** Most rows that are kept. */
 const MOST = 200;
@@ -15,8 +16,10 @@ let drawn = 0;
 let paused = false;
 let following = null;
 let gaps = 0;
-
-const STATES = { live: "Live", lost: "Connection lost, trying again", refused: "Refused" };
+/** Whether the records from before are there. */
+let read = false;
+/** Since when no records come. */
+let lost = null;
 
 export function filters() {
   const form = byId("filters");
@@ -31,20 +34,28 @@ export function startTail() {
   const asked = filters();
   rows = [];
   waiting = [];
+  read = false;
   draw();
   say(byId("filters-problem"), "");
-  const told = async ({ name, data }) => {
-    if (name === "open") await past(asked, signal);
-    if (name === "record") add(JSON.parse(data));
-    if (name === "gap") add({ gap: JSON.parse(data).missed });
+  noTrouble("audit-trouble");
+  const told = ({ name, data }) => {
+    if (name === "open") past(asked, signal);
+    if (name === "record") add(data);
+    if (name === "gap") add({ gap: data.missed });
   };
-  const state = (now, error) => {
-    const element = byId("tail-state");
-    say(element, STATES[now]);
-    element.dataset.state = now === "live" ? "good" : "bad";
-    if (now === "refused") say(byId("filters-problem"), error.message);
-  };
-  follow(query("v1/audit/tail", asked), signal, told, state);
+  follow(query("v1/audit/tail", asked), signal, told, tailState);
+}
+
+function tailState(now, error) {
+  const element = byId("tail-state");
+  // A gate that answers says why it does not let this page follow.
+  const why = error instanceof Refused ? `: ${reason(error)}` : "";
+  say(element, { live: "Live", lost: `Connection lost, trying again${why}`, refused: "Refused" }[now]);
+  element.dataset.state = now === "live" ? "good" : "bad";
+  if (now !== "lost") lost = null;
+  else lost ??= when(new Date());
+  from(byId("audit"), lost);
+  if (now === "refused") say(byId("filters-problem"), error.message);
 }
 
 export function stopTail() {
@@ -61,9 +72,12 @@ async function past(asked, signal) {
     const newest = rows.reduce((latest, row) => (row.ts > latest ? row.ts : latest), "");
     rows = [...others.filter((record) => record.ts > newest), ...rows, ...others.filter((record) => record.ts <= newest)].slice(0, MOST);
     suggest(page.records);
+    read = true;
     draw();
+    noTrouble("audit-trouble");
   } catch (error) {
-    if (!signal.aborted) say(byId("filters-problem"), error.message);
+    if (signal.aborted || brokenOff(error)) return;
+    trouble("audit-trouble", `The records from before are not to be had: ${reason(error)}.`, () => past(asked, signal));
   }
 }
 
@@ -109,7 +123,8 @@ function suggest(records) {
 }
 
 function draw() {
-  byId("records-none").hidden = rows.length > 0;
+  byId("records-none").hidden = !read || rows.length > 0;
+  say(byId("records-none"), Object.values(filters()).some(Boolean) ? "No record matches." : "There is no record yet.");
   keyed(byId("records"), rows, keyOf, make, update);
 }
 
@@ -147,6 +162,9 @@ function update(tr, row) {
     row.route ?? "",
     row.cost_usd ? roughly(row.cost_usd) : "",
   ]);
+  // A cell shows the beginning of what is long.
+  for (const cell of tr.children) if (cell.textContent.length > 16) cell.title = cell.textContent;
+  if (row.cost_usd) tr.lastChild.title = usd(row.cost_usd);
 }
 
 async function toggle(row) {
@@ -156,6 +174,11 @@ async function toggle(row) {
 }
 
 export function startAudit() {
+  rows = [];
+  waiting = [];
+  paused = false;
+  lost = null;
+  closeRecord();
   byId("filters").addEventListener("submit", (event) => {
     event.preventDefault();
     startTail();

@@ -1,10 +1,14 @@
 // What would be decided about a request, and why.
 
-import { Refused, post } from "./api.js";
+import { Refused, Unreadable, brokenOff, post } from "./api.js";
 import { byId, el, fill } from "./dom.js";
 import { moment, usd } from "./format.js";
+import { reason } from "./trouble.js";
 
 const OWNERS = { caller: "the caller's own", another: "another's", nobody: "nobody's" };
+
+/** How many requests were asked about: only the newest answer is shown. */
+let asked = 0;
 
 const words = (text) => text.split(/[\s,]+/).filter(Boolean);
 
@@ -41,6 +45,7 @@ function isJson(text) {
 const facts = (rows) => el("dl", { class: "facts" }, rows.filter(([, value]) => value).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, String(value)))));
 
 function explained(answer) {
+  if (!answer.decision) throw new Unreadable();
   const permitted = answer.decision === "permit";
   const caller = answer.principal;
   const route = answer.route;
@@ -79,11 +84,25 @@ export function startExplain() {
   byId("explain-form").addEventListener("submit", async (event) => {
     event.preventDefault();
     const place = byId("explained");
+    const mine = (asked += 1);
+    const show = (what) => {
+      if (mine === asked) fill(place, what);
+    };
+    const problem = (text) => show(el("p", { class: "problem" }, text));
+    let request;
     try {
-      fill(place, explained(await post("v1/explain", described(event.target))));
+      request = described(event.target);
     } catch (error) {
+      problem(error.message);
+      return;
+    }
+    try {
+      show(explained(await post("v1/explain", request)));
+    } catch (error) {
+      if (brokenOff(error)) return;
       const unable = error instanceof Refused && [404, 405].includes(error.status) && error.code !== "request_rejected";
-      fill(place, el("p", { class: "problem" }, unable ? "This build of the gate can't explain decisions." : error.message));
+      const refused = error instanceof Refused && error.status < 500;
+      problem(unable ? "This build of the gate can't explain decisions." : refused ? error.message : `Not explained: ${reason(error)}. Press Explain to try again.`);
     }
   });
 }

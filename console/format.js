@@ -37,6 +37,12 @@ export const minute = (time) =>
 export const moment = (text) =>
   new Date(text).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 
+/** The time of day of a `Date`, with the day where that is another one. */
+export const when = (date) => {
+  const text = date.toISOString();
+  return date.toDateString() === new Date().toDateString() ? clock(text) : moment(text);
+};
+
 /** `90` seconds as `1 min 30 s`, the two largest units. */
 export function lasting(seconds) {
   const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];

@@ -1,8 +1,9 @@
 // Health, part by part, and the policy in force with what was wrong at the last reload.
 
-import { Refused, get, post } from "./api.js";
+import { Refused, Unreadable, brokenOff, get, post } from "./api.js";
 import { byId, el, keyed, say } from "./dom.js";
 import { count, moment, since } from "./format.js";
+import { reason } from "./trouble.js";
 
 const PARTS = {
   policies: ["Policies", (check) => (check.last_error ? "last reload refused" : "in force")],
@@ -13,15 +14,17 @@ const PARTS = {
   audit: ["Audit log", (check) => `${count(check.written ?? 0)} written, ${count(check.lost ?? 0)} lost`],
 };
 
-/** What the next refresh shows; the figures are taken from it. */
-export async function refreshHealth(options) {
-  const [ready, policy] = await Promise.all([
-    get("readyz", { ...options, accepted: [503] }),
-    get("v1/policy", options),
-  ]);
+export async function refreshHealth() {
+  const ready = await get("readyz", { accepted: [503] });
   showChecks(ready);
+  const failing = Object.values(ready.checks).filter((check) => !check.ok).length;
+  return { ready: ready.ready, failing, refused: Boolean(ready.checks.policies?.last_error) };
+}
+
+export async function refreshPolicy() {
+  const policy = await get("v1/policy");
   showPolicy(policy);
-  return { ready, policy };
+  return policy;
 }
 
 function issuers(list = []) {
@@ -33,12 +36,13 @@ function issuers(list = []) {
 }
 
 function showChecks(ready) {
+  const checks = Object.entries(ready.checks);
   const state = byId("health-state");
   say(state, ready.ready ? "Ready" : "Not ready");
   state.dataset.state = ready.ready ? "good" : "bad";
   keyed(
     byId("checks"),
-    Object.entries(ready.checks),
+    checks,
     ([name]) => name,
     () => el("li", {}, el("span", { class: "dot", "aria-hidden": "true" }), el("span", { class: "what" }), el("span", { class: "verdict" }), el("span", { class: "note" })),
     (row, [name, check]) => {
@@ -103,13 +107,15 @@ export function startHealth(refresh) {
     say(byId("reload-said"), "Reading the policies…");
     try {
       const done = await post("v1/policy/reload");
+      if (!done.result) throw new Unreadable();
       say(byId("reload-said"), done.result === "changed" ? `A new revision is in force: ${done.revision}` : "The policies are as they were.");
     } catch (error) {
+      if (brokenOff(error)) return;
       const rejected = error instanceof Refused && error.status === 422;
-      say(byId("reload-said"), rejected ? "Refused. The policy in force stays." : `Not reloaded: ${error.message}`);
+      say(byId("reload-said"), rejected ? "Refused. The policy in force stays." : `Not reloaded: ${reason(error)}.`);
     }
     button.disabled = false;
-    button.focus();
+    if (document.activeElement === document.body) button.focus();
     await refresh();
   });
 }

@@ -1,8 +1,9 @@
 // One record in full, and how it stands in the chain.
 
-import { get, query } from "./api.js";
+import { Refused, brokenOff, get, query } from "./api.js";
 import { byId, el, fill, keyed, say } from "./dom.js";
 import { count } from "./format.js";
+import { noTrouble, reason, trouble } from "./trouble.js";
 
 let shown = null;
 
@@ -19,22 +20,33 @@ export async function openRecord(row) {
   shown = row.hash;
   byId("record").hidden = false;
   say(byId("record-title"), `Record ${count(row.seq)}`);
-  byId("record-chain").replaceChildren(el("p", { class: "hint" }, "Checking…"));
   facts(row);
   byId("record").focus({ preventScroll: true });
   byId("record").scrollIntoView({ block: "nearest" });
+  noTrouble("record-trouble");
+  await check(row);
+}
+
+/** Asks for the record as it stands in the log. */
+async function check(row) {
+  byId("record-chain").replaceChildren(el("p", { class: "hint" }, "Checking…"));
   try {
     const found = await get(query(`v1/audit/${row.seq}`, { hash: row.hash }));
     if (shown !== row.hash) return;
     facts(found.record);
     chain(found.chain, found.record);
+    noTrouble("record-trouble");
   } catch (error) {
-    if (shown === row.hash) byId("record-chain").replaceChildren(el("p", { class: "state", "data-state": "bad" }, `Not to be found as it was shown: ${error.message}`));
+    if (shown !== row.hash || brokenOff(error)) return;
+    const gone = error instanceof Refused && error.status === 404;
+    byId("record-chain").replaceChildren(gone ? el("p", { class: "state", "data-state": "bad" }, "The log does not have it as it was shown") : "");
+    trouble("record-trouble", gone ? "What stands here came with the list." : `Not checked: ${reason(error)}. What stands here came with the list.`, () => check(row));
   }
 }
 
 export function closeRecord() {
   shown = null;
+  byId("record-facts").replaceChildren();
   byId("record").hidden = true;
 }
 

@@ -3,6 +3,7 @@
 
 const KEY = "fabric-gate-admin-token";
 let token = sessionStorage.getItem(KEY);
+let ending = new AbortController();
 
 export const signedIn = () => token !== null;
 
@@ -11,9 +12,15 @@ export function remember(given) {
   sessionStorage.setItem(KEY, given);
 }
 
+/** Forgets the token, and breaks off what was asked with it: no answer comes after that. */
 export function forget() {
   token = null;
   sessionStorage.removeItem(KEY);
+  ending.abort();
+  ending = new AbortController();
 }
+
+/** Aborted when the token is forgotten. */
+export const ended = () => ending.signal;
 
 export const authorization = () => `Bearer ${token ?? ""}`;

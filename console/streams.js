@@ -4,8 +4,8 @@ import { get } from "./api.js";
 import { byId, cells, el, keyed, say } from "./dom.js";
 import { count, moment, since } from "./format.js";
 
-export async function refreshStreams(options) {
-  const answer = await get("v1/streams", options);
+export async function refreshStreams() {
+  const answer = await get("v1/streams");
   const hidden = answer.open - answer.streams.length;
   say(byId("streams-number"), hidden > 0 ? `${count(answer.open)} open, the oldest ${count(answer.streams.length)} shown` : `${count(answer.open)} open`);
   byId("streams-none").hidden = answer.open > 0;

@@ -13,9 +13,9 @@ export const span = () => document.querySelector("input[name=window]:checked").v
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 
-export async function refreshTraffic(options) {
+export async function refreshTraffic() {
   const window = span();
-  const answer = await get(`v1/series?window=${window}`, options);
+  const answer = await get(`v1/series?window=${window}`);
   const steps = STEPS[window];
   const missing = steps - answer.permitted.length;
   const refused = Object.entries(answer.refused);
@@ -68,6 +68,7 @@ function rows() {
 }
 
 export function startTraffic(refresh) {
+  shown = null;
   for (const radio of document.querySelectorAll("input[name=window]")) radio.addEventListener("change", refresh);
   new ResizeObserver(draw).observe(byId("traffic-plot"));
 }

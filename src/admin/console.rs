@@ -47,12 +47,15 @@ macro_rules! file {
 const FILES: [(&str, &[u8]); FILE_COUNT] = [
     file!("api.js"),
     file!("audit.js"),
+    file!("ceilings.js"),
     file!("console.css"),
     file!("dom.js"),
     file!("explain.js"),
+    file!("figures.js"),
     file!("format.js"),
     file!("health.js"),
     file!("icon.svg"),
+    file!("look.js"),
     file!("main.js"),
     file!("plot.js"),
     file!("record.js"),
@@ -63,8 +66,9 @@ const FILES: [(&str, &[u8]); FILE_COUNT] = [
     file!("tenants.js"),
     file!("theme.js"),
     file!("traffic.js"),
+    file!("trouble.js"),
 ];
-const FILE_COUNT: usize = 18;
+const FILE_COUNT: usize = 22;
 
 /// The page.
 pub(super) async fn index(State(state): State<Arc<AdminState>>, headers: HeaderMap) -> Response {

@@ -377,6 +377,34 @@ impl Page {
             .collect()
     }
 
+    /// From here on the page gets this in the place of what the gate answers under paths with this
+    /// end; status 0 is no answer at all.
+    pub async fn spoil(&self, path: &str, status: u16, body: &str) {
+        let (path, body) = (Value::from(path), Value::from(body));
+        self.value(&format!(
+            "(() => {{ window.honest ??= window.fetch; window.fetch = (url, options) => \
+             !new URL(url).pathname.endsWith({path}) ? window.honest(url, options) : \
+             {status} ? Promise.resolve(new Response({body}, {{ status: {status} }})) : \
+             Promise.reject(new TypeError('Failed to fetch')); }})()"
+        ))
+        .await;
+    }
+
+    /// The gate's answers reach the page again.
+    pub async fn spoil_no_more(&self) {
+        self.value("void (window.fetch = window.honest)").await;
+    }
+
+    /// Everything that the page's scripts have in memory, as the browser writes it down.
+    pub async fn memory(&self) -> String {
+        self.call("HeapProfiler.collectGarbage", json!({})).await;
+        self.call("HeapProfiler.takeHeapSnapshot", json!({})).await;
+        let chunks = self.told("HeapProfiler.addHeapSnapshotChunk");
+        self.wire.events.lock().unwrap().clear();
+        let chunks = chunks.iter().map(|chunk| chunk["chunk"].as_str().unwrap());
+        chunks.collect()
+    }
+
     /// Everything that went wrong in the page: broken policy, errors of scripts, warnings of the
     /// browser. An answer that is a refusal is none; which there are the tests know.
     pub async fn complaints(&self) -> Vec<String> {

@@ -21,6 +21,7 @@ mod support;
 mod browser;
 mod stage;
 
+mod failing;
 mod keyboard;
 mod panels;
 mod pictures;

@@ -1,5 +1,6 @@
 //! Who gets in, and what is known before.
 
+use crate::browser::Page;
 use crate::stage::{DESK, Stage, TOKEN, sign_in};
 use crate::support::raw_client;
 
@@ -69,6 +70,95 @@ async fn signing_out_forgets_the_token_and_everything_that_was_shown() {
         ""
     );
     sign_in(&page).await;
+}
+
+/// Tenants, users, a path and a route of those that were busy.
+const SECRETS: [&str; 6] = [
+    "initech",
+    "alice",
+    "carol",
+    "sess-7f3a91",
+    "session.read",
+    "typed-by-hand",
+];
+
+/// Which of the secrets are in the page: in its markup, in what stands in its fields, in what its
+/// scripts remember.
+async fn secrets(page: &Page) -> Vec<&'static str> {
+    let markup = page.text("document.documentElement.outerHTML").await;
+    let fields = "[...document.querySelectorAll('input, select, textarea')].map((it) => it.value).join('\\n')";
+    let fields = page.text(fields).await;
+    let memory = page.memory().await;
+    let everything = [markup, fields, memory];
+    let is_there = |secret: &&str| everything.iter().any(|place| place.contains(secret));
+    SECRETS.into_iter().filter(is_there).collect()
+}
+
+/// Has every part of the page show something of a tenant.
+async fn look_at_everything(stage: &Stage, page: &Page) {
+    page.click("#tenant-rows button").await;
+    page.until("document.querySelectorAll('#resources > tr').length === 3")
+        .await;
+    page.click("#records button").await;
+    page.until("document.querySelector('#record-chain .state')")
+        .await;
+    page.click("#pause").await;
+    stage
+        .ask(("globex", "carol"), "GET", "/sessions/sess-7f3a91", "")
+        .await;
+    page.fill("#explain-form [name=path]", "/sessions/sess-7f3a91")
+        .await;
+    page.fill("#explain-form [name=tenant]", "globex").await;
+    page.fill("#explain-form [name=user]", "carol").await;
+    page.press("Enter").await;
+    page.until("document.querySelector('#explained').textContent")
+        .await;
+    page.value("document.querySelector('#explain-form details').open = true")
+        .await;
+    page.fill("#explain-form [name=body]", "typed-by-hand")
+        .await;
+    page.fill("#find-tenant", "e").await;
+    page.fill("#filters [name=tenant]", "initech").await;
+}
+
+#[tokio::test]
+async fn nothing_of_a_tenant_stays_in_the_page_of_who_signs_out() {
+    let stage = Stage::busy().await;
+    let page = stage.console(DESK).await;
+    look_at_everything(&stage, &page).await;
+    assert_eq!(secrets(&page).await, SECRETS);
+    page.click("#sign-out").await;
+    page.until("document.querySelector('#token').offsetParent")
+        .await;
+    assert_eq!(secrets(&page).await, [""; 0]);
+    sign_in(&page).await;
+    page.until("document.querySelectorAll('#tenant-rows > tr').length === 4")
+        .await;
+    assert_eq!(page.complaints().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn nothing_of_a_tenant_stays_in_the_page_whose_token_is_taken_no_more() {
+    let stage = Stage::busy().await;
+    for asked in ["/v1/policy", "/v1/streams", "/v1/explain"] {
+        let page = stage.console(DESK).await;
+        look_at_everything(&stage, &page).await;
+        assert_eq!(secrets(&page).await, SECRETS);
+        page.spoil(asked, 401, "").await;
+        match asked {
+            "/v1/explain" => page.click("#explain-form button").await,
+            _ => page.look_again().await,
+        }
+        page.until("document.querySelector('#token').offsetParent")
+            .await;
+        assert_eq!(secrets(&page).await, [""; 0], "{asked}");
+        assert_eq!(
+            page.text_of("#sign-in-problem").await,
+            "The gate does not take this token any more."
+        );
+        assert_eq!(page.value("document.activeElement.id").await, "token");
+        assert_eq!(page.value("sessionStorage.length").await, 0);
+    }
 }
 
 #[tokio::test]
