@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::Serialize;
 
 use super::{CommandError, ConfigArgument, say};
 use crate::audit::Filter;
@@ -25,19 +26,8 @@ Examples:
   # A week, for a program
   fabric-gate replay --policies next/policies --since 7d --json | jq .groups")]
 pub(super) struct ReplayArguments {
-    /// A file of records, or the folder of a log; the configured log when absent.
-    #[arg(long, value_name = "FILE|DIR")]
-    audit: Option<PathBuf>,
-    /// The policies to judge by; the configured ones when absent.
-    #[arg(long, value_name = "DIR")]
-    policies: Option<PathBuf>,
     #[command(flatten)]
-    window: Window,
-    #[command(flatten)]
-    config: ConfigArgument,
-    /// Print a JSON document.
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 /// Exit code 0, or 2 where it can't be told.
@@ -50,24 +40,19 @@ Examples:
   # What may be enforced for a tenant, for a program
   fabric-gate shadow --since 30d --tenant acme --json | jq '.rules[] | select(.safe_to_enforce)'")]
 pub(super) struct ShadowArguments {
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// Which records, by which policies, and how the answer is printed.
+#[derive(Args, Debug)]
+struct Asked {
     /// A file of records, or the folder of a log; the configured log when absent.
     #[arg(long, value_name = "FILE|DIR")]
     audit: Option<PathBuf>,
-    /// The policies that say which rules there are; the configured ones when absent.
+    /// The policies to judge by; the configured ones when absent.
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
-    #[command(flatten)]
-    window: Window,
-    #[command(flatten)]
-    config: ConfigArgument,
-    /// Print a JSON document.
-    #[arg(long)]
-    json: bool,
-}
-
-/// Which records.
-#[derive(Args, Debug)]
-struct Window {
     /// From this time on: RFC 3339, or a time ago (`90s`, `15m`, `24h`, `7d`).
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
@@ -77,67 +62,65 @@ struct Window {
     /// Only this tenant.
     #[arg(long, value_name = "TENANT")]
     tenant: Option<String>,
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// Print a JSON document.
+    #[arg(long)]
+    json: bool,
 }
 
-impl Window {
+impl Asked {
     fn filter(&self) -> Result<Filter, CommandError> {
         let [tenant, since, until] = [&self.tenant, &self.since, &self.until].map(Option::as_deref);
         Filter::parse(tenant, since, until, None, SystemClock.now())
             .map_err(|error| CommandError::Unusable(error.to_string()))
     }
+
+    /// The log and the policies, those that are configured where none are named.
+    fn sources(&self) -> Result<(PathBuf, PolicySnapshot), CommandError> {
+        let (audit, policies) = match (&self.audit, &self.policies) {
+            (Some(audit), Some(policies)) => (audit.clone(), policies.clone()),
+            (audit, policies) => {
+                let config = self.config.load()?;
+                let audit = audit.clone().unwrap_or(config.audit.directory);
+                (audit, policies.clone().unwrap_or(config.policies_directory))
+            }
+        };
+        let snapshot = PolicyDirectory::read(&policies)
+            .and_then(|files| compile(&files, &SecretResolver::from_process()))
+            .map_err(CommandError::Problems)?;
+        Ok((audit, snapshot))
+    }
+
+    /// Says the report as text, or as a document.
+    fn tell<R: Serialize>(&self, report: &R, text: fn(&R) -> String) -> Result<(), CommandError> {
+        say(&match self.json {
+            true => serde_json::to_string(report)
+                .map_err(|error| CommandError::unusable("the answer", &error))?,
+            false => text(report),
+        });
+        Ok(())
+    }
 }
 
-pub(super) fn run(arguments: &ReplayArguments) -> Result<(), CommandError> {
-    let filter = arguments.window.filter()?;
-    let (audit, policies) = (&arguments.audit, &arguments.policies);
-    let (audit, snapshot) = found(audit, policies, &arguments.config)?;
+pub(super) fn run(ReplayArguments { asked }: &ReplayArguments) -> Result<(), CommandError> {
+    let filter = asked.filter()?;
+    let (audit, snapshot) = asked.sources()?;
     let report = replay(&audit, &filter, &snapshot).map_err(|error| unreadable(&audit, &error))?;
-    say(&match arguments.json {
-        true => document(&report)?,
-        false => render(&report),
-    });
+    asked.tell(&report, render)?;
     match report.changes() {
         false => Ok(()),
         true => Err(CommandError::Bad(String::new())),
     }
 }
 
-pub(super) fn run_shadow(arguments: &ShadowArguments) -> Result<(), CommandError> {
-    let filter = arguments.window.filter()?;
-    let (audit, policies) = (&arguments.audit, &arguments.policies);
-    let (audit, snapshot) = found(audit, policies, &arguments.config)?;
+pub(super) fn run_shadow(ShadowArguments { asked }: &ShadowArguments) -> Result<(), CommandError> {
+    let filter = asked.filter()?;
+    let (audit, snapshot) = asked.sources()?;
     let report = shadow(&audit, &filter, &snapshot).map_err(|error| unreadable(&audit, &error))?;
-    say(&match arguments.json {
-        true => document(&report)?,
-        false => render_shadow(&report),
-    });
-    Ok(())
-}
-
-/// The log and the policies, those that are configured where none are named.
-fn found(
-    audit: &Option<PathBuf>,
-    policies: &Option<PathBuf>,
-    config: &ConfigArgument,
-) -> Result<(PathBuf, PolicySnapshot), CommandError> {
-    let (audit, policies) = match (audit, policies) {
-        (Some(audit), Some(policies)) => (audit.clone(), policies.clone()),
-        _ => {
-            let config = config.load()?;
-            let audit = audit.clone().unwrap_or(config.audit.directory);
-            (audit, policies.clone().unwrap_or(config.policies_directory))
-        }
-    };
-    let snapshot = PolicyDirectory::read(&policies)
-        .and_then(|files| compile(&files, &SecretResolver::from_process()))
-        .map_err(CommandError::Problems)?;
-    Ok((audit, snapshot))
+    asked.tell(&report, render_shadow)
 }
 
 fn unreadable(audit: &Path, error: &std::io::Error) -> CommandError {
     CommandError::unusable(format!("the audit log `{}`", audit.display()), error)
-}
-
-fn document(report: &impl serde::Serialize) -> Result<String, CommandError> {
-    serde_json::to_string(report).map_err(|error| CommandError::unusable("the answer", &error))
 }
