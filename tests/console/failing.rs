@@ -34,6 +34,22 @@ async fn says(page: &Page, place: &str, words: &str) {
     assert_eq!(page.value(&live).await, "status", "{place} is read out");
 }
 
+/// A console that looks again only when it is told to: what a test looks at stays as it is.
+async fn patient(stage: &Stage) -> Page {
+    let page = stage.console(DESK).await;
+    page.value(
+        "(() => { const later = window.setTimeout; \
+         window.setTimeout = (what, after) => after === 5000 ? 0 : later(what, after); })()",
+    )
+    .await;
+    page.value("window.looked = performance.getEntriesByType('resource').length")
+        .await;
+    page.look_again().await;
+    page.until("performance.getEntriesByType('resource').length >= window.looked + 6")
+        .await;
+    page
+}
+
 async fn is_silent(page: &Page, place: &str) {
     page.until(&format!(
         "document.querySelector('{place}').childNodes.length === 0"
@@ -44,7 +60,7 @@ async fn is_silent(page: &Page, place: &str) {
 #[tokio::test]
 async fn a_panel_that_gets_no_answer_says_so_in_its_place_and_the_others_go_on() {
     let stage = Stage::busy().await;
-    let page = stage.console(DESK).await;
+    let page = patient(&stage).await;
     for (panel, path) in [
         ("health", "/readyz"),
         ("policy", "/v1/policy"),
@@ -78,7 +94,7 @@ async fn a_panel_that_gets_no_answer_says_so_in_its_place_and_the_others_go_on()
 #[tokio::test]
 async fn a_tenants_detail_says_which_of_its_parts_is_not_to_be_had() {
     let stage = Stage::busy().await;
-    let page = stage.console(DESK).await;
+    let page = patient(&stage).await;
     for (place, path, rows) in [
         ("#lines-trouble", "/v1/tenants/acme/spend", "#lines > tr"),
         ("#resources-trouble", "/v1/resources", "#resources > tr"),
@@ -102,7 +118,7 @@ async fn a_tenants_detail_says_which_of_its_parts_is_not_to_be_had() {
 #[tokio::test]
 async fn a_tenant_that_is_taken_out_meanwhile_is_said_to_be_gone() {
     let stage = Stage::idle().await;
-    let page = stage.console(DESK).await;
+    let page = patient(&stage).await;
     page.click("#tenant-rows > tr:nth-child(2) button").await;
     page.until("document.querySelectorAll('#lines > tr').length > 0")
         .await;
@@ -125,7 +141,7 @@ async fn a_tenant_that_is_taken_out_meanwhile_is_said_to_be_gone() {
 #[tokio::test]
 async fn what_is_asked_by_hand_and_not_answered_is_told_where_it_was_asked() {
     let stage = Stage::busy().await;
-    let page = stage.console(DESK).await;
+    let page = patient(&stage).await;
     page.until("document.querySelectorAll('#records > tr').length > 20")
         .await;
     for (status, body, words) in ANSWERS {
