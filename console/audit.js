@@ -4,6 +4,7 @@ import { Refused, brokenOff, get, query } from "./api.js";
 import { byId, cells, el, keyed, say } from "./dom.js";
 import { clock, count, roughly, usd, when } from "./format.js";
 import { closeRecord, openRecord, shownRecord } from "./record.js";
+import { OVER } from "./session.js";
 import { follow } from "./tail.js";
 import { from, noTrouble, reason, trouble } from "./trouble.js";
 
@@ -28,7 +29,7 @@ export function filters() {
 
 /** Begins anew with the filters as they are: what is there, then what comes. */
 export function startTail() {
-  following?.abort();
+  following?.abort(OVER);
   following = new AbortController();
   const { signal } = following;
   const asked = filters();
@@ -59,7 +60,7 @@ function tailState(now, error) {
 }
 
 export function stopTail() {
-  following?.abort();
+  following?.abort(OVER);
 }
 
 /** The records from before. Those that came meanwhile are in both; their hash tells. */

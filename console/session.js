@@ -5,6 +5,12 @@ const KEY = "fabric-gate-admin-token";
 let token = sessionStorage.getItem(KEY);
 let ending = new AbortController();
 
+/**
+ * Why something is broken off. One made for the occasion would hold on to the stack it was made on, and by it
+ * to the elements whose events led there.
+ */
+export const OVER = new DOMException("nobody waits for it any more", "AbortError");
+
 export const signedIn = () => token !== null;
 
 export function remember(given) {
@@ -16,7 +22,7 @@ export function remember(given) {
 export function forget() {
   token = null;
   sessionStorage.removeItem(KEY);
-  ending.abort();
+  ending.abort(OVER);
   ending = new AbortController();
 }
 
