@@ -269,6 +269,12 @@ async fn what_a_record_says_stays_text_whoever_said_it() {
     page.until(shown).await;
     let cell = "[...document.querySelectorAll('#records td')].find((cell) => cell.textContent.includes('<img')).textContent";
     assert_eq!(page.text(cell).await, HOSTILE);
+    let title = cell.replace(").textContent", ").title");
+    assert_eq!(
+        page.text(&title).await,
+        HOSTILE,
+        "what is cut off is its title"
+    );
     page.value("[...document.querySelectorAll('#records tr')].find((row) => row.textContent.includes('<img')).querySelector('button').click()").await;
     page.until("document.querySelector('#record-facts').textContent.includes('<img')")
         .await;
