@@ -189,7 +189,7 @@ pub struct Denial {
     pub status: Option<u16>,
     /// Seconds after which a retry can help, where that is known better than the table does.
     pub retry_after: Option<u32>,
-    /// The ceiling that is in the way.
+    /// The ceiling that is in the way; of a request without a known price, the one it could break first.
     pub ceiling: Option<Box<CeilingFacts>>,
 }
 

@@ -13,7 +13,7 @@ use super::trail::Trail;
 use crate::budget::estimate::{RequestBound, Unbounded, bound_of_request};
 use crate::budget::ledger::{Exhausted, Full, Request};
 use crate::budget::prices::{self, Price};
-use crate::budget::{Reservation, ReserveError, Spender};
+use crate::budget::{Ceiling, Reservation, ReserveError, Spender};
 use crate::clock::Timestamp;
 use crate::decision::{CeilingFacts, Denial, DenialCode, Refusal};
 use crate::identity::Principal;
@@ -94,9 +94,16 @@ impl Gate {
             hides_usage = true;
         }
         let current = body.as_deref().unwrap_or(current);
-        let bound = costing.bound(cost, model.as_deref(), current)?;
-        let spender = costing.spender(cost)?;
         let ceilings = snapshot.ceilings(costing.principal.tenant());
+        let bound = costing.bound(cost, model.as_deref(), current);
+        let bound = bound.map_err(|refusal| match refusal {
+            Refusal::Denied(denial) if denial.code == DenialCode::PriceUnknown => {
+                let at = trail.received();
+                Refusal::Denied(self.with_tightest(denial, costing, cost, ceilings, at))
+            }
+            other => other,
+        })?;
+        let spender = costing.spender(cost)?;
         let request_id = *trail.request_id();
         let request = Request {
             request_id: request_id.as_str(),
@@ -134,6 +141,42 @@ impl Gate {
             streams,
             body,
         }))
+    }
+
+    /// The denial of a request without a known price, with the ceiling of the caller that is nearest
+    /// to its end: the first that the request could break.
+    fn with_tightest(
+        &self,
+        denial: Denial,
+        costing: &Costing<'_>,
+        cost: &CostPolicy,
+        ceilings: &[Ceiling],
+        at: Timestamp,
+    ) -> Denial {
+        let Ok(spender) = costing.spender(cost) else {
+            return denial;
+        };
+        let weighed = self.ledger().weigh(&Request {
+            request_id: "",
+            at,
+            spender: &spender,
+            ceilings,
+            amount: NanoUsd::ZERO,
+        });
+        let lines = weighed.map(|(lines, _)| lines).unwrap_or_default();
+        let tightest = lines.into_iter().max_by_key(|line| line.used_thousandths);
+        Denial {
+            ceiling: tightest.map(|line| {
+                Box::new(CeilingFacts {
+                    scope: line.scope.as_str(),
+                    window: line.window.to_string(),
+                    limit_usd: line.limit.to_string(),
+                    spent_usd: line.spent.plus(line.reserved).to_string(),
+                    resets_at: line.resets_at.map(|at| at.to_string()),
+                })
+            }),
+            ..denial
+        }
     }
 
     fn reserve(&self, request: &Request<'_>, status: u16) -> Result<Reservation, Refusal> {

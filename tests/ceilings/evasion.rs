@@ -99,6 +99,47 @@ async fn a_dearer_fallback_that_does_not_fit_is_refused_before_the_backend_hears
 }
 
 #[tokio::test]
+async fn a_model_without_a_price_is_refused_with_the_ceiling_that_it_could_break() {
+    let backend = provider("gauge-1").await;
+    let ceilings = [
+        ceiling("tenant", "total", "9"),
+        ceiling("user", "day", "0.01"),
+    ];
+    let policy = tenant("acme", &ceilings) + &tenant("globex", &[]) + ROUTES + PRICES;
+    let stage = Stage::start(backend.url(), &policy).await;
+    let alice = stage.alice();
+    let paid = stage.ask(&alice, "POST", CHAT, &chat(&json!({}))).await;
+    assert_eq!(paid.status, 200, "{paid:?}");
+    let line = stage.settled_line("acme", "user", "alice").await;
+    assert_eq!(line.spent, usd("0.00006"));
+
+    let unpriced = chat(&json!({"model": "nobody-knows"}));
+    let refused = stage.ask(&alice, "POST", CHAT, &unpriced).await;
+    assert_eq!(refused.status, 429, "{refused:?}");
+    assert_eq!(refused.header("x-should-retry").as_deref(), Some("false"));
+    assert!(refused.header("retry-after").is_some());
+    let told = refused.json();
+    assert_eq!(told["code"], "price_unknown");
+    assert_eq!(told["scope"], "user");
+    assert_eq!(told["window"], "day");
+    assert_eq!(told["limit_usd"], "0.01");
+    assert_eq!(told["spent_usd"], "0.00006");
+    told["resets_at"]
+        .as_str()
+        .unwrap()
+        .parse::<jiff::Timestamp>()
+        .unwrap();
+
+    let of_none = stage
+        .ask(&stage.bob(), "POST", CHAT, &unpriced)
+        .await
+        .json();
+    assert_eq!(of_none["code"], "price_unknown");
+    assert_eq!(of_none.get("scope"), None, "globex has no ceiling");
+    assert_eq!(backend.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn a_model_in_the_query_is_none_that_the_body_does_not_name() {
     let backend = provider("gauge-1").await;
     let stage = stage(&backend, "100.00").await;
