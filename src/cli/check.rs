@@ -17,8 +17,8 @@ use crate::policy::{
 };
 use crate::secret::SecretResolver;
 
-/// Exit code 0 when the policies are good, 1 when they are not. Warnings are good, unless
-/// `--deny-warnings` says otherwise.
+/// Exit code 0 when the policies are good, 1 when they are not, 2 when there are none to look at.
+/// Warnings are good, unless `--deny-warnings` says otherwise.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -94,7 +94,15 @@ fn judged(arguments: &CheckArguments) -> Result<Result<Checked, Vec<Problem>>, C
     let secrets = SecretResolver::from_process();
     let now = SystemClock.now();
     if let Some(directory) = &arguments.directory {
-        return Ok(check(directory, &secrets, now));
+        let checked = check(directory, &secrets, now);
+        if let (false, Err(problems)) = (directory.is_dir(), &checked) {
+            tell(format(arguments), problems, &[], None);
+            let directory = directory.display();
+            return Err(CommandError::Unusable(format!(
+                "{directory} is no folder; no policy was looked at"
+            )));
+        }
+        return Ok(checked);
     }
     let file = &arguments.config.config;
     let config = Config::load(file, &secrets).map_err(|problems| {

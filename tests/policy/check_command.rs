@@ -33,6 +33,17 @@ fn code(arguments: &[&str]) -> Option<i32> {
 }
 
 #[test]
+fn what_is_no_folder_ends_with_2_and_a_folder_without_policies_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = folder.path().join("nowhere");
+    let told = check(&[nowhere.to_str().unwrap(), "--format", "short"]);
+    assert_eq!(told.status.code(), Some(2));
+    assert!(stderr(&told).contains("nowhere: error:"), "{told:?}");
+    assert!(stderr(&told).contains("is no folder"), "{told:?}");
+    assert_ne!(code(&[folder.path().to_str().unwrap()]), Some(2));
+}
+
+#[test]
 fn errors_end_with_1_and_warnings_only_where_they_are_denied() {
     assert_eq!(code(&[GOOD, "--deny-warnings"]), Some(0));
     assert_eq!(code(&[WARNED]), Some(0));
