@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -58,6 +58,26 @@ impl Folder {
 
     pub(crate) fn memory(&self, arguments: &[&str]) -> Output {
         self.memory_command(arguments).output().unwrap()
+    }
+
+    /// The command as somebody at a terminal gives it, who types this; how it ended, and all that
+    /// was to be seen.
+    pub(crate) fn memory_on_a_terminal(
+        &self,
+        arguments: &[&str],
+        typed: &str,
+    ) -> (ExitStatus, String) {
+        let line = [&[env!("CARGO_BIN_EXE_fabric-memory")], arguments].concat();
+        // Of no argument of these tests does a shell make anything else.
+        let line = line.join(" ");
+        let mut command = self.command("script", &["-qec", &line, "/dev/null"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut keyboard = child.stdin.take().unwrap();
+        keyboard.write_all(typed.as_bytes()).unwrap();
+        let seen = child.wait_with_output().unwrap();
+        drop(keyboard);
+        (seen.status, text(&seen.stdout))
     }
 
     fn command(&self, program: &str, arguments: &[&str]) -> Command {

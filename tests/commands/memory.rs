@@ -53,6 +53,13 @@ fn import(folder: &Folder, tenant: &str, lines: &str) -> Value {
     serde_json::from_str(&printed(&folder.memory(&arguments))).unwrap()
 }
 
+/// How many entries a tenant keeps.
+fn kept(folder: &Folder, tenant: &str) -> u64 {
+    let counted = folder.memory(&["stats", "--tenant", tenant, "--json"]);
+    let counted: Value = serde_json::from_slice(&counted.stdout).unwrap();
+    counted["entries"].as_u64().unwrap()
+}
+
 fn export(folder: &Folder, tenant: &str) -> String {
     printed(&folder.memory(&["export", "--tenant", tenant]))
 }
@@ -135,9 +142,20 @@ fn a_file_of_another_tenant_is_refused_and_nothing_of_it_is_taken() {
     folder.write("in.jsonl", &headless);
     let told = complaint(&folder.memory(&arguments), 1);
     assert!(told.contains("no namespace of tenant `acme`"), "{told}");
-    complaint(&folder.memory(&["stats", "--tenant", "acme"]), 1);
+    assert_eq!(kept(&folder, "acme"), 0);
     // And its twin: the tenant's own.
     assert_eq!(import(&folder, "acme", LINES)["created"], 2);
+}
+
+#[test]
+fn without_a_file_an_import_reads_standard_input() {
+    let folder = memory_folder();
+    folder.write("in.jsonl", LINES);
+    let lines = fs::File::open(folder.path().join("in.jsonl")).unwrap();
+    let mut import = folder.memory_command(&["import", "--tenant", "acme"]);
+    let told = printed(&import.stdin(lines).output().unwrap());
+    assert!(told.contains("acme"), "{told}");
+    assert_eq!(contents(&export(&folder, "acme")).len(), 2);
 }
 
 #[test]
@@ -161,7 +179,7 @@ fn a_line_that_can_not_be_taken_is_named_by_its_number_in_the_file() {
     folder.write("in.jsonl", &broken);
     let dry = ["import", "--tenant", "acme", "--dry-run", "in.jsonl"];
     assert!(complaint(&folder.memory(&dry), 1).contains("line 6:"));
-    complaint(&folder.memory(&["stats", "--tenant", "acme"]), 1);
+    assert_eq!(kept(&folder, "acme"), 0);
     let told = complaint(
         &folder.memory(&["import", "--tenant", "acme", "in.jsonl"]),
         1,
@@ -183,6 +201,17 @@ fn quotas_hold_for_what_is_imported() {
         1,
     );
     assert!(told.contains("entries_per_tenant"), "{told}");
+}
+
+#[test]
+fn a_tenant_that_keeps_nothing_is_counted_and_told_of() {
+    let folder = memory_folder();
+    import(&folder, "acme", LINES);
+    let counted = folder.memory(&["stats", "--tenant", "nobody"]);
+    assert!(text(&counted.stderr).contains("nobody: nothing is kept"));
+    let table = printed(&counted);
+    let all: Vec<&str> = table.lines().last().unwrap().split_whitespace().collect();
+    assert_eq!(all, ["(all)", "0", "0"]);
 }
 
 #[test]
@@ -211,12 +240,31 @@ fn one_user_is_erased_and_nobody_else() {
 }
 
 #[test]
-fn nothing_is_erased_unasked() {
+fn on_a_terminal_what_is_erased_has_to_be_typed_again() {
     let folder = memory_folder();
     import(&folder, "acme", LINES);
-    let told = complaint(&folder.memory(&["erase", "--tenant", "acme"]), 2);
-    assert!(told.contains("--yes"), "{told}");
-    assert_eq!(contents(&export(&folder, "acme")).len(), 2);
+    let erase = ["erase", "--tenant", "acme"];
+    let (ended, told) = folder.memory_on_a_terminal(&erase, "globex\n");
+    assert!(told.contains("All 2 memories of `acme`"), "{told}");
+    assert!(told.contains("nothing was erased"), "{told}");
+    assert_eq!(ended.code(), Some(2));
+    assert_eq!(kept(&folder, "acme"), 2);
+
+    let (ended, told) = folder.memory_on_a_terminal(&erase, "acme\n");
+    assert!(told.contains("receipt"), "{told}");
+    assert_eq!(ended.code(), Some(0));
+    assert_eq!(kept(&folder, "acme"), 0);
+}
+
+#[test]
+fn without_a_terminal_nobody_is_asked() {
+    let folder = memory_folder();
+    import(&folder, "acme", LINES);
+    import(&folder, "globex", &globex(LINES));
+    let told = printed(&folder.memory(&["erase", "--tenant", "acme"]));
+    assert!(told.contains("acme: erased 2 entries"), "{told}");
+    assert_eq!(kept(&folder, "acme"), 0);
+    assert_eq!(kept(&folder, "globex"), 2);
 }
 
 #[test]

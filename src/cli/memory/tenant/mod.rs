@@ -157,6 +157,6 @@ fn runtime() -> Result<Runtime, CommandError> {
 }
 
 /// The tenant keeps nothing, which is most often a tenant that was mistyped.
-fn nothing(over: &Oversight) -> CommandError {
-    CommandError::Bad(format!("{}: nothing is kept", over.tenant()))
+fn nothing(over: &Oversight) -> String {
+    format!("{}: nothing is kept", over.tenant())
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{Opened, TenantArguments, nothing, runtime};
 use crate::cli::output::{self, Output, Progress, Style, Table};
-use crate::cli::{CommandError, say};
+use crate::cli::{CommandError, complain, say};
 use crate::memory::{Oversight, Owner, TenantExport};
 
 #[derive(Args, Debug)]
@@ -23,7 +23,7 @@ Examples:
   # For a program
   fabric-memory stats --tenant acme --json
 
-Exit code 1 where the tenant keeps nothing.")]
+A tenant that keeps nothing is counted as such, and told of on standard error: it may be mistyped.")]
 pub(in crate::cli::memory) struct StatsArguments {
     #[command(flatten)]
     which: TenantArguments,
@@ -85,7 +85,7 @@ pub(in crate::cli::memory) fn stats(arguments: &StatsArguments) -> Result<(), Co
             "tenant": over.tenant().as_str(), "entries": entries, "bytes": bytes,
             "namespaces": namespaces,
         }));
-    } else if !uses.is_empty() {
+    } else {
         let mut table = Table::new(["NAMESPACE", ">ENTRIES", ">BYTES"]);
         for used in &uses {
             match used.namespace.owner() {
@@ -97,7 +97,7 @@ pub(in crate::cli::memory) fn stats(arguments: &StatsArguments) -> Result<(), Co
         say(&table.render(Style::stdout()));
     }
     if uses.is_empty() {
-        return Err(nothing(&over));
+        complain(&nothing(&over));
     }
     Ok(())
 }
@@ -138,7 +138,7 @@ async fn write(
     let (mut export, head) = begun.map_err(unread)?;
     let expected = export.expected();
     if expected == 0 {
-        return Err(nothing(over));
+        return Err(CommandError::Bad(nothing(over)));
     }
     let progress = Progress::of_things("exporting", Some(expected));
     let (place, progress) = match &arguments.out {
