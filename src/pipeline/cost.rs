@@ -156,14 +156,8 @@ impl Gate {
         let Ok(spender) = costing.spender(cost) else {
             return denial;
         };
-        let weighed = self.ledger().weigh(&Request {
-            request_id: "",
-            at,
-            spender: &spender,
-            ceilings,
-            amount: NanoUsd::ZERO,
-        });
-        let lines = weighed.map(|(lines, _)| lines).unwrap_or_default();
+        let lines = self.ledger().standing_on(&spender, ceilings, at);
+        let lines = lines.unwrap_or_default();
         let tightest = lines.into_iter().max_by_key(|line| line.used_thousandths);
         Denial {
             ceiling: tightest.map(|line| {

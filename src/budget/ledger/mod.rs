@@ -260,6 +260,21 @@ impl Ledger {
         shard.step(|shard| Ok(shard.weigh(request)))
     }
 
+    /// How the lines of one spender stand under the ceilings, used or not.
+    ///
+    /// # Errors
+    /// The ledger can't be used.
+    pub fn standing_on(
+        &self,
+        spender: &Spender,
+        ceilings: &[Ceiling],
+        at: Timestamp,
+    ) -> Result<Vec<LineStanding>, StateUnavailable> {
+        self.ready()?;
+        let mut shard = self.shard(shard_of(&spender.tenant));
+        shard.step(|shard| Ok(shard.standing_on(spender, ceilings, at)))
+    }
+
     /// Reservations that outlive their requests, under a key.
     ///
     /// # Errors

@@ -56,7 +56,8 @@ impl Room {
         }
     }
 
-    /// What has to go so that a request finds room for `missing` lines.
+    /// What has to go so that a request finds room for `missing` lines. Where few could, nobody looks
+    /// again for [`AGAIN`].
     ///
     /// # Errors
     /// Too few can.
@@ -67,15 +68,46 @@ impl Room {
         request: &Request<'_>,
         missing: usize,
     ) -> Result<Going, Full> {
+        let (found, of_few) = self.look(book, starts, request, missing);
+        if of_few {
+            let tenant = &request.spender.tenant;
+            self.looked.retain(|_, at| at.elapsed() < AGAIN);
+            self.looked.insert(tenant.clone(), Instant::now());
+            if found.is_err() {
+                tracing::warn!(%tenant, lines = self.most, "the tenant has as many lines in the ledger as it may: who has none is refused");
+            }
+        }
+        found
+    }
+
+    /// What [`Room::of`] would say, for who only asks: what is not done leaves no trace.
+    pub(super) fn asked(
+        &self,
+        book: &Book,
+        starts: &mut Starts,
+        request: &Request<'_>,
+        missing: usize,
+    ) -> Result<(), Full> {
+        self.look(book, starts, request, missing).0.map(drop)
+    }
+
+    /// What could go, and whether that was looked for and is little.
+    fn look(
+        &self,
+        book: &Book,
+        starts: &mut Starts,
+        request: &Request<'_>,
+        missing: usize,
+    ) -> (Result<Going, Full>, bool) {
         let tenant = &request.spender.tenant;
         let excess = (book.lines.count(tenant) + missing).saturating_sub(self.most);
         if missing == 0 || excess == 0 {
-            return Ok(Going::new());
+            return (Ok(Going::new()), false);
         }
         let full = Full { most: self.most };
         let looked = self.looked.get(tenant);
         if looked.is_some_and(|at| at.elapsed() < AGAIN) {
-            return Err(full);
+            return (Err(full), false);
         }
         let ends = self.ends(starts, request);
         let end_of = |scope: CeilingScope| ends.get(scope as usize).copied();
@@ -87,20 +119,16 @@ impl Room {
         let mut idle: Vec<_> = idle
             .map(|line| (line.history.last().unwrap_or(Minute::FIRST), line.scope))
             .collect();
-        if idle.len() <= self.most / FEW {
-            self.looked.retain(|_, at| at.elapsed() < AGAIN);
-            self.looked.insert(tenant.clone(), Instant::now());
-        }
+        let few = idle.len() <= self.most / FEW;
         idle.sort_unstable();
         let going = excess.max(idle.len() / 2);
         let Some((last, _)) = going.checked_sub(1).and_then(|last| idle.get(last)) else {
-            tracing::warn!(%tenant, lines = self.most, "the tenant has as many lines in the ledger as it may: who has none is refused");
-            return Err(full);
+            return (Err(full), few);
         };
         let goes = |scope| idle.iter().any(|(at, of)| *of == scope && at <= last);
         let scopes = CeilingScope::ALL.into_iter().filter(|scope| goes(*scope));
         let going = scopes.filter_map(|scope| Some((scope, end_of(scope)?.min(last.next()))));
-        Ok(going.collect())
+        (Ok(going.collect()), few)
     }
 
     /// Before which minute what was spent counts under no ceiling, by scope.

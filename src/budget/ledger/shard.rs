@@ -14,7 +14,7 @@ use super::journal::{Follow, Journal};
 use super::record::{Opening, Record};
 use super::room::Room;
 use super::starts::Starts;
-use crate::budget::ceiling::{Ceiling, CeilingScope, Window};
+use crate::budget::ceiling::{Ceiling, CeilingScope, Spender, Window};
 use crate::clock::Timestamp;
 use crate::decision::StateUnavailable;
 use crate::money::NanoUsd;
@@ -214,9 +214,22 @@ impl Shard {
         let fits = check.fits(request.ceilings, place_of, more);
         let lines = check.standing_on(request.ceilings, request.spender, place_of);
         let missing = places.iter().filter(|place| place.is_none()).count();
-        let room = self.room.of(&self.book, &mut self.starts, request, missing);
+        let (book, starts) = (&self.book, &mut self.starts);
+        let room = self.room.asked(book, starts, request, missing);
         let fits = fits.map_err(ReserveError::from);
-        (lines, fits.and(room.map(drop).map_err(ReserveError::from)))
+        (lines, fits.and(room.map_err(ReserveError::from)))
+    }
+
+    /// How the lines of one spender stand, used or not.
+    pub(super) fn standing_on(
+        &mut self,
+        spender: &Spender,
+        ceilings: &[Ceiling],
+        at: Timestamp,
+    ) -> Vec<super::LineStanding> {
+        let places = self.book.lines.places(spender);
+        let place_of = |scope: CeilingScope| places.get(scope as usize).copied().flatten();
+        self.check(at).standing_on(ceilings, spender, place_of)
     }
 
     /// Reserves more for a request under way; `force` counts it whether or not it fits.

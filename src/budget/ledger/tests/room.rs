@@ -234,6 +234,35 @@ fn whoever_asks_beforehand_is_told_what_a_request_would_be() {
 }
 
 #[test]
+fn asking_beforehand_takes_no_room_from_the_request() {
+    let world = Journals::new(MOST);
+    let ledger = world.open();
+    let ceilings = [ceiling(CeilingScope::Session, "day", "5")];
+    // Of so few lines that can go, a look tells that there is nothing to look for again.
+    let (can_go, counts) = (5, MOST - 4 - 5);
+    world.flood(&ledger, can_go, &ceilings);
+    world.clock.advance_seconds(26 * 3_600);
+    let ledger = world.open();
+    for number in 0..counts {
+        let session = format!("s-{number}");
+        world.spend(&ledger, ["acme", &session], &ceilings).unwrap();
+    }
+    assert_eq!(lines(&ledger, "acme"), MOST);
+    let (_lines, fits) = ledger
+        .weigh(&Request {
+            request_id: "r",
+            at: world.clock.now(),
+            spender: &spender(["acme", "ann", "", "chat", "another"]),
+            ceilings: &ceilings,
+            amount: usd("1"),
+        })
+        .unwrap();
+    assert_eq!(fits, Ok(()));
+    let spent = world.spend(&ledger, ["acme", "another"], &ceilings);
+    assert_eq!(spent, Ok(()), "as it was told");
+}
+
+#[test]
 fn processes_on_one_journal_forget_the_same() {
     let world = Journals::new(MOST);
     let (one, other) = (world.open(), world.open());
