@@ -130,9 +130,14 @@ fn end(text: &str, now: Timestamp) -> Option<Timestamp> {
         let day: jiff::civil::Date = text.parse().ok()?;
         Some(at(day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp()))
     };
+    // A key that has ended already is a slip, and past the year 9999 no policy can be read.
+    let hence = |text: &str| {
+        let length = seconds(text).ok().filter(|length| *length > 0)?;
+        let end = now.plus_seconds(length).as_micros();
+        jiff::Timestamp::from_microsecond(end).ok().map(at)
+    };
     let time = text.parse().ok().map(at);
-    time.or_else(|| day(text))
-        .or_else(|| Some(now.plus_seconds(seconds(text).ok()?)))
+    time.or_else(|| day(text)).or_else(|| hence(text))
 }
 
 #[cfg(test)]
@@ -147,7 +152,17 @@ mod tests {
         assert_eq!(end("2027-01-01T01:00:00+01:00", now), at(1_798_761_600));
         assert_eq!(end("2027-01-01", now), at(1_798_761_600));
         assert_eq!(end("90d", now), at(1_807_776_000));
-        for wrong in ["", "soon", "90", "2027", "2027-13-01", "d"] {
+        for wrong in [
+            "",
+            "soon",
+            "90",
+            "2027",
+            "2027-13-01",
+            "d",
+            "0d",
+            "-5d",
+            "99999999999d",
+        ] {
             assert_eq!(end(wrong, now), None, "{wrong}");
         }
     }
