@@ -184,10 +184,12 @@ impl RoutePolicy {
         !self.guard_tenant.is_empty() || !self.creates.is_empty() || self.deletes
     }
 
-    /// Whether a success of a request by `method` releases its ids. A reading never does, and of
-    /// MCP's requests only the one that ends a session.
+    /// Whether a success of a request by `method` releases its ids. A reading never does, and where
+    /// DELETE is among the route's methods nothing else: a change leaves what it changed, and who
+    /// claimed its id next would have that.
     pub fn releases(&self, method: &Method) -> bool {
-        self.deletes && !method.is_safe() && (!self.mcp || *method == Method::DELETE)
+        let by_delete_alone = self.mcp || self.methods.contains(&Method::DELETE);
+        self.deletes && !method.is_safe() && (!by_delete_alone || *method == Method::DELETE)
     }
 
     /// Whether the request names resources.

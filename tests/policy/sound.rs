@@ -174,7 +174,7 @@ fn a_route_is_read_with_its_defaults() {
 }
 
 #[test]
-fn a_route_of_several_methods_releases_by_none_that_reads_and_mcp_by_delete_alone() {
+fn a_route_with_delete_releases_by_it_alone_and_one_without_by_none_that_reads() {
     let route = |methods: &str, keys: &str| {
         let text = format!(
             "[tenancy]\nunknown = \"provision\"\n[[upstreams]]\nname = \"u\"\n\
@@ -191,7 +191,9 @@ fn a_route_of_several_methods_releases_by_none_that_reads_and_mcp_by_delete_alon
     let owned = "resource = { kind = \"a\", id = \"path:id\" }";
     let deletes = format!("{owned}\ndeletes = true");
     let all = "\"GET\", \"POST\", \"DELETE\"";
-    assert_eq!(releasing(all, &deletes), [false, false, true, true]);
+    assert_eq!(releasing(all, &deletes), [false, false, false, true]);
+    let posts = releasing("\"GET\", \"POST\"", &deletes);
+    assert_eq!(posts, [false, false, true, true]);
     assert_eq!(releasing(all, owned), [false; 4]);
     assert_eq!(releasing(all, "mcp = true"), [false, false, false, true]);
     assert_eq!(releasing("\"GET\", \"POST\"", "mcp = true"), [false; 4]);
