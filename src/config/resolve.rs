@@ -219,7 +219,7 @@ impl Resolver<'_> {
         match raw.url.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => Some(StateLocation::Sqlite(path.into())),
             Some(("postgres" | "postgresql", _)) => {
-                let message = "PostgreSQL is not supported yet by this version";
+                let message = "a gate keeps its state at `sqlite:PATH`, not in PostgreSQL";
                 self.refuse(key, ProblemKind::NotSupportedYet, message);
                 None
             }

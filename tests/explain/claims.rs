@@ -17,7 +17,7 @@ name = "begin"
 upstream = "backend"
 methods = ["POST"]
 path = "/begin"
-resource = { kind = "session", id = "claim:/work/sessions", claim = true }
+resource = { kind = "session", id = "claim:/team/sessions", claim = true }
 "#;
 
 fn asked(claims: Option<Value>) -> Value {
@@ -30,14 +30,14 @@ fn asked(claims: Option<Value>) -> Value {
 
 fn looked_for(told: &Value) -> bool {
     let open = told["not_asked"].as_array().unwrap();
-    let tells = |it: &Value| it.as_str().unwrap().contains("`/work/sessions`");
+    let tells = |it: &Value| it.as_str().unwrap().contains("`/team/sessions`");
     open.iter().any(tells)
 }
 
 #[tokio::test]
 async fn a_described_caller_has_the_claims_that_are_said_and_is_told_which_are_not() {
     let stage = Stage::start(POLICIES).await;
-    let claims = json!({"work": {"sessions": ["s-1", 2]}, "unread": true});
+    let claims = json!({"team": {"sessions": ["s-1", 2]}, "unread": true});
     let said = stage.ask(&asked(Some(claims))).await;
     assert_eq!(said["decision"], "permit", "{said:#}");
     let ids: Vec<_> = said["resources"]
@@ -63,7 +63,7 @@ async fn a_described_caller_has_the_claims_that_are_said_and_is_told_which_are_n
             .status
             .code()
     };
-    assert_eq!(run("{\"work\":{\"sessions\":[\"s-1\"]}}"), Some(0));
+    assert_eq!(run("{\"team\":{\"sessions\":[\"s-1\"]}}"), Some(0));
     assert_eq!(run("{}"), Some(1));
     assert_eq!(run("[\"s-1\"]"), Some(2), "no claims of a token");
 }
@@ -71,14 +71,14 @@ async fn a_described_caller_has_the_claims_that_are_said_and_is_told_which_are_n
 const CASES: &str = r#"
 [[cases]]
 name = "a token of the tenant names its session"
-as = { tenant = "acme", user = "alice", claims = { work = { sessions = ["s-1"] } } }
+as = { tenant = "acme", user = "alice", claims = { team = { sessions = ["s-1"] } } }
 owned = [{ kind = "session", id = "s-1", tenant = "acme" }]
 request = { method = "POST", path = "/begin" }
 expect = { decision = "permit" }
 
 [[cases]]
 name = "a token of another tenant does not"
-as = { tenant = "globex", user = "gina", claims = { work = { sessions = ["s-1"] } } }
+as = { tenant = "globex", user = "gina", claims = { team = { sessions = ["s-1"] } } }
 owned = [{ kind = "session", id = "s-1", tenant = "acme" }]
 request = { method = "POST", path = "/begin" }
 expect = { code = "not_found" }

@@ -37,7 +37,7 @@ name = "several"
 upstream = "backend"
 methods = ["GET"]
 path = "/several"
-resource = { kind = "session", id = "claim:/work/sessions" }
+resource = { kind = "session", id = "claim:/team/sessions" }
 
 [[routes]]
 name = "begin"
@@ -150,7 +150,7 @@ async fn every_session_that_a_token_lists_has_to_be_its_tenants() {
         (json!(["s-1", null]), 400),
         (json!({"id": "s-1"}), 400),
     ] {
-        let caller = alice(&stage, "work", json!({"sessions": sessions.clone()}));
+        let caller = alice(&stage, "team", json!({"sessions": sessions.clone()}));
         let answer = stage.ask(&caller, "GET", "/several", "").await;
         assert_eq!(answer.status, status, "{sessions}");
     }

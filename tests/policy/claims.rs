@@ -19,7 +19,7 @@ fn every_claim_that_a_route_names_is_kept_of_tokens_once_and_no_other() {
 tenant_from = ["claim:home", "path:id"]
 resource = [
     { kind = "session", id = ["path:id", "claim:sid"] },
-    { kind = "project", id = "claim:/work/projects" },
+    { kind = "project", id = "claim:/team/projects" },
     { kind = "team", id = "claim:https://example.com/team" },
 ]
 cost = { fixed_usd = "0.1", model = "claim:model", session = "claim:sid", agent = "claim:agent" }
@@ -31,7 +31,7 @@ cost = { fixed_usd = "0.1", model = "claim:model", session = "claim:sid", agent 
     let mut expected = vec![
         name("home"),
         name("sid"),
-        ClaimPath::Pointer(vec!["work".to_owned(), "projects".to_owned()]),
+        ClaimPath::Pointer(vec!["team".to_owned(), "projects".to_owned()]),
         name("https://example.com/team"),
         name("model"),
         name("agent"),

@@ -98,7 +98,7 @@ fn every_bad_value_is_told_at_once_with_its_line() {
             "gate.toml:4:9: error: [listen] hosts: `a:1` is not a host name without port",
             "gate.toml:6:9: error: [admin] token: a secret is a reference, `env:NAME` or \
                  `file:PATH`, never the secret itself",
-            "gate.toml:8:7: error: [state] url: PostgreSQL is not supported yet by this version",
+            "gate.toml:8:7: error: [state] url: a gate keeps its state at `sqlite:PATH`, not in PostgreSQL",
             "gate.toml:11:22: error: [audit] flush_milliseconds: `99999` is not between 1 and 10000",
             "gate.toml:10:7: error: [audit] key: the environment variable `ABSENT` is not set",
         ]
